@@ -1,0 +1,148 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Condition types. Ready is always there; the other two follow the kstatus
+// convention and are there only while they are True.
+const (
+	// ReadyCondition: the console holds what the spec says.
+	ReadyCondition = "Ready"
+	// ReconcilingCondition: work is under way or waits for its turn; nobody
+	// needs to do anything.
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition: somebody has to change something (the spec, the
+	// connection, the console) before this can become Ready.
+	StalledCondition = "Stalled"
+)
+
+// Condition reasons.
+const (
+	// ReasonSynced: the console holds what the spec says (Ready is True).
+	ReasonSynced = "Synced"
+	// ReasonProgressing: the first reads or the next write are under way.
+	ReasonProgressing = "Progressing"
+	// ReasonRateLimited: a call waits for its turn in the quota. The message
+	// tells how many wait ahead and when the turn is expected.
+	ReasonRateLimited = "RateLimited"
+	// ReasonConnectionNotReady: the ConsoleConnection is missing, cannot be
+	// used, or its Secret is missing. Heals when the connection does.
+	ReasonConnectionNotReady = "ConnectionNotReady"
+	// ReasonNamespaceNotAllowed: the connection does not admit this namespace.
+	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
+	// ReasonRoleNotAllowed: the connection does not let UserRoles grant this role.
+	ReasonRoleNotAllowed = "RoleNotAllowed"
+	// ReasonProtectedUser: the connection protects this address from change.
+	ReasonProtectedUser = "ProtectedUser"
+	// ReasonLastAdmin: the change would leave the project without an Admin.
+	ReasonLastAdmin = "LastAdmin"
+	// ReasonInvited: an invitation was sent; the person has not appeared yet.
+	ReasonInvited = "Invited"
+	// ReasonNameTaken: an older object in the cluster owns the name or address
+	// on this connection. This object takes over when the other is gone.
+	ReasonNameTaken = "NameTaken"
+	// ReasonAlreadyExists: the console has a team of this name that this object
+	// did not create; it is left alone unless adoptionPolicy is Adopt.
+	ReasonAlreadyExists = "AlreadyExists"
+	// ReasonUserNotFound: a person named in the spec is not in the project.
+	ReasonUserNotFound = "UserNotFound"
+	// ReasonRejected: the console refused the request; the message is its own.
+	ReasonRejected = "Rejected"
+	// ReasonUnauthorized: the console does not accept the API key.
+	ReasonUnauthorized = "Unauthorized"
+	// ReasonForbidden: the API key may not do this.
+	ReasonForbidden = "Forbidden"
+	// ReasonConsoleUnavailable: the console cannot be reached or fails.
+	ReasonConsoleUnavailable = "ConsoleUnavailable"
+	// ReasonDriftDetected: the console differs from the spec and is not, or no
+	// longer at once, corrected; status.diff tells how.
+	ReasonDriftDetected = "DriftDetected"
+	// ReasonDeletionHeld: more teams are to be deleted than the connection's
+	// deletionBrake permits; a person has to approve.
+	ReasonDeletionHeld = "DeletionHeld"
+	// ReasonSuspended: the object or its connection is suspended.
+	ReasonSuspended = "Suspended"
+	// ReasonInUse: the ConsoleConnection is being deleted but objects still use it.
+	ReasonInUse = "InUse"
+)
+
+const (
+	// Finalizer holds an object until what it stands for in the console is
+	// dealt with as its deletionPolicy says.
+	Finalizer = "console-access.dev/finalizer"
+
+	// ForceOrphanAnnotation set to "true" lets a deleted object go without any
+	// call to the console, for when the console or its key is gone for good.
+	ForceOrphanAnnotation = "console-access.dev/force-orphan"
+
+	// ApproveDeletesAnnotation on a ConsoleConnection releases team deletions
+	// that the brake holds: how many, or "all".
+	ApproveDeletesAnnotation = "console-access.dev/approve-deletes"
+
+	// ReconcileRequestedAtAnnotation asks for a check against the console now,
+	// of one object or, on a ConsoleConnection, of all that use it. Any new
+	// value is a new request.
+	ReconcileRequestedAtAnnotation = "console-access.dev/reconcile-requested-at"
+)
+
+// A FieldDiff is one field in which the console differs from the spec.
+type FieldDiff struct {
+	// field is the name of the spec's field.
+	Field string `json:"field"`
+	// want is the spec's value.
+	// +optional
+	Want string `json:"want,omitempty"`
+	// have is the console's value.
+	// +optional
+	Have string `json:"have,omitempty"`
+}
+
+// A ConnectionReference names the ConsoleConnection an object goes through.
+type ConnectionReference struct {
+	// name of the ConsoleConnection.
+	// +kubebuilder:default=default
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+}
+
+// Mode says whether the console is changed at all.
+// +kubebuilder:validation:Enum=Enforce;Observe
+type Mode string
+
+const (
+	// ModeEnforce makes the console follow the spec.
+	ModeEnforce Mode = "Enforce"
+	// ModeObserve only compares, and reports differences in status.diff.
+	ModeObserve Mode = "Observe"
+)
+
+// An EmailAddress is a person's address. Case does not matter.
+// +kubebuilder:validation:MinLength=3
+// +kubebuilder:validation:MaxLength=254
+// +kubebuilder:validation:Pattern=`^[A-Za-z0-9.!#$&'*+=?^_{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$`
+type EmailAddress string
+
+// A RoleName is the name of one of the project's roles, e.g. "Admin",
+// "Member", "Read Only" or a custom role.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=128
+// +kubebuilder:validation:Pattern=`^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
+type RoleName string
+
+// SyncStatus is what every kind's status tells.
+type SyncStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions: Ready always; Reconciling and Stalled only while True.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// lastSyncTime is when the console was last known to hold what the spec says.
+	// +optional
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+}

@@ -1,0 +1,333 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Provider names a console vendor.
+// +kubebuilder:validation:Enum=Statsig
+type Provider string
+
+// ProviderStatsig is Statsig's Console API.
+const ProviderStatsig Provider = "Statsig"
+
+// ConsoleConnectionSpec says which console, with which key, under which limits,
+// and for whom.
+// +kubebuilder:validation:XValidation:rule="self.endpoint.startsWith('https://') || (has(self.allowInsecure) && self.allowInsecure) || self.endpoint.matches('^http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|\\\\[::1\\\\])(:[0-9]+)?(/.*)?$')",message="endpoint: http is allowed only to a loopback address; use https, or set allowInsecure: true",fieldPath=".endpoint"
+type ConsoleConnectionSpec struct {
+	// provider of the console.
+	// +kubebuilder:default=Statsig
+	// +optional
+	Provider Provider `json:"provider,omitempty"`
+
+	// endpoint is the base URL of the Console API. Plain http is refused unless
+	// it goes to a loopback address or allowInsecure is true.
+	// +kubebuilder:default="https://statsigapi.net"
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?$`
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// allowInsecure permits an http endpoint that is not a loopback address.
+	// The API key then crosses the network in the clear.
+	// +optional
+	AllowInsecure bool `json:"allowInsecure,omitempty"`
+
+	// caBundle holds PEM certificates that the endpoint's certificate is
+	// verified against, instead of the system's.
+	// +kubebuilder:validation:MaxLength=1048576
+	// +optional
+	CABundle []byte `json:"caBundle,omitempty"`
+
+	// apiKeySecretRef names the Secret, in the operator's own namespace, that
+	// holds the Console API key. A changed Secret takes effect at once.
+	APIKeySecretRef SecretKeyReference `json:"apiKeySecretRef"`
+
+	// allowedNamespaces says which namespaces' Teams and UserRoles may use this
+	// connection.
+	// +kubebuilder:default={}
+	// +optional
+	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// allowedRoles are the roles that UserRoles may grant. Empty: any.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +optional
+	AllowedRoles []RoleName `json:"allowedRoles,omitempty"`
+
+	// protectedUsers are addresses that are never changed through this operator.
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +optional
+	ProtectedUsers []EmailAddress `json:"protectedUsers,omitempty"`
+
+	// rateLimit is the quota that calls to the console stay inside.
+	// +kubebuilder:default={}
+	// +optional
+	RateLimit RateLimit `json:"rateLimit,omitempty"`
+
+	// drift says how often, and what for, the console is compared with the specs.
+	// +kubebuilder:default={}
+	// +optional
+	Drift Drift `json:"drift,omitempty"`
+
+	// deletionBrake holds mass deletions until a person approves them.
+	// +kubebuilder:default={}
+	// +optional
+	DeletionBrake DeletionBrake `json:"deletionBrake,omitempty"`
+
+	// suspend stops all calls to the console.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// A SecretKeyReference names a key of a Secret in the operator's namespace.
+type SecretKeyReference struct {
+	// name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key in the Secret's data.
+	// +kubebuilder:default=apiKey
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Key string `json:"key,omitempty"`
+}
+
+// NamespacesFrom says where admitted namespaces come from.
+// +kubebuilder:validation:Enum=All;Selector
+type NamespacesFrom string
+
+const (
+	// NamespacesFromAll admits every namespace.
+	NamespacesFromAll NamespacesFrom = "All"
+	// NamespacesFromSelector admits the namespaces that the selector matches.
+	NamespacesFromSelector NamespacesFrom = "Selector"
+)
+
+// AllowedNamespaces says which namespaces may use a connection.
+// +kubebuilder:validation:XValidation:rule="self.from != 'Selector' || has(self.selector)",message="selector is required when from is Selector",fieldPath=".selector"
+// +kubebuilder:validation:XValidation:rule="self.from == 'Selector' || !has(self.selector)",message="selector is only used when from is Selector; set from: Selector or remove it",fieldPath=".selector"
+type AllowedNamespaces struct {
+	// from: All, or Selector.
+	// +kubebuilder:default=All
+	// +optional
+	From NamespacesFrom `json:"from,omitempty"`
+	// selector over the labels of namespaces; an empty one matches all.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// Counts says which calls the console's limit counts.
+// +kubebuilder:validation:Enum=All;Mutations
+type Counts string
+
+const (
+	// CountsAll: every request counts.
+	CountsAll Counts = "All"
+	// CountsMutations: only POST, PATCH, PUT and DELETE count.
+	CountsMutations Counts = "Mutations"
+)
+
+// RateLimit is the quota of a console project.
+type RateLimit struct {
+	// windows are the console's limits; all of them hold at once, over every
+	// sliding window of that length.
+	// +kubebuilder:default={{requests: 100, per: "10s"}, {requests: 900, per: "15m"}}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	Windows []RateLimitWindow `json:"windows,omitempty"`
+
+	// share is the percentage of each window that this operator may use; the
+	// rest stays for people and other tools.
+	// +kubebuilder:default=90
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	Share int32 `json:"share,omitempty"`
+
+	// counts: All requests, or only Mutations.
+	// +kubebuilder:default=All
+	// +optional
+	Counts Counts `json:"counts,omitempty"`
+
+	// group: connections with the same group draw from one quota. Without it,
+	// connections with the same endpoint and key do.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	// +optional
+	Group string `json:"group,omitempty"`
+}
+
+// A RateLimitWindow admits so many requests in any period of a length.
+// +kubebuilder:validation:XValidation:rule="duration(self.per) >= duration('100ms') && duration(self.per) <= duration('24h')",message="per must be between 100ms and 24h",fieldPath=".per"
+type RateLimitWindow struct {
+	// requests admitted in any period of this length.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	Requests int32 `json:"requests"`
+	// per is the length of the period, e.g. 10s.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	Per metav1.Duration `json:"per"`
+}
+
+// DriftPolicy says what to do about changes made in the console by others.
+// +kubebuilder:validation:Enum=Correct;Report;Ignore
+type DriftPolicy string
+
+const (
+	// DriftCorrect writes the spec's values again.
+	DriftCorrect DriftPolicy = "Correct"
+	// DriftReport reports the difference and changes nothing.
+	DriftReport DriftPolicy = "Report"
+	// DriftIgnore does not look.
+	DriftIgnore DriftPolicy = "Ignore"
+)
+
+// Drift says how the console is compared with the specs over time.
+// +kubebuilder:validation:XValidation:rule="duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('168h')",message="interval must be between 1s and 168h",fieldPath=".interval"
+type Drift struct {
+	// policy: Correct, Report or Ignore.
+	// +kubebuilder:default=Correct
+	// +optional
+	Policy DriftPolicy `json:"policy,omitempty"`
+	// interval between two comparisons.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	// +optional
+	Interval metav1.Duration `json:"interval,omitempty"`
+}
+
+// DeletionBrake limits how many teams are deleted in the console unattended.
+// +kubebuilder:validation:XValidation:rule="duration(self.per) >= duration('1s') && duration(self.per) <= duration('168h')",message="per must be between 1s and 168h",fieldPath=".per"
+type DeletionBrake struct {
+	// maxDeletes is how many teams may be deleted within per. When more are to
+	// be deleted, the rest are held until a person approves with the annotation
+	// console-access.dev/approve-deletes on the connection.
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	MaxDeletes *int32 `json:"maxDeletes,omitempty"`
+	// per is the period that deletions are counted over.
+	// +kubebuilder:default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	// +optional
+	Per metav1.Duration `json:"per,omitempty"`
+}
+
+// ConsoleConnectionStatus tells whether the console answers, and how its quota stands.
+type ConsoleConnectionStatus struct {
+	SyncStatus `json:",inline"`
+
+	// quota is how the rate limit stands.
+	// +optional
+	Quota *QuotaStatus `json:"quota,omitempty"`
+	// usersReadAt is when the listing of users was last read.
+	// +optional
+	UsersReadAt *metav1.Time `json:"usersReadAt,omitempty"`
+	// teamsReadAt is when the listing of teams was last read.
+	// +optional
+	TeamsReadAt *metav1.Time `json:"teamsReadAt,omitempty"`
+	// users in the project.
+	// +optional
+	Users *int32 `json:"users,omitempty"`
+	// teams in the project.
+	// +optional
+	Teams *int32 `json:"teams,omitempty"`
+	// admins in the project.
+	// +optional
+	Admins *int32 `json:"admins,omitempty"`
+	// heldDeletes is how many team deletions wait for approval.
+	// +optional
+	HeldDeletes int32 `json:"heldDeletes,omitempty"`
+	// approvedDeletes is how many deletions the last approval still permits.
+	// +optional
+	ApprovedDeletes int32 `json:"approvedDeletes,omitempty"`
+	// secretResourceVersion is the version of the Secret in use.
+	// +optional
+	SecretResourceVersion string `json:"secretResourceVersion,omitempty"`
+}
+
+// QuotaStatus is how a rate limit stands.
+type QuotaStatus struct {
+	// group is the quota that this connection draws from.
+	Group string `json:"group"`
+	// summary for people, e.g. "12/90 per 10s, 40/810 per 15m".
+	// +optional
+	Summary string `json:"summary,omitempty"`
+	// windows of the limit.
+	// +listType=atomic
+	// +optional
+	Windows []QuotaWindowStatus `json:"windows,omitempty"`
+	// waiting is how many calls wait for their turn.
+	// +optional
+	Waiting LaneCounts `json:"waiting,omitempty"`
+	// closedUntil is set while the console has asked to wait.
+	// +optional
+	ClosedUntil *metav1.Time `json:"closedUntil,omitempty"`
+}
+
+// QuotaWindowStatus is how one window stands.
+type QuotaWindowStatus struct {
+	// per is the window's length.
+	Per metav1.Duration `json:"per"`
+	// limit is how many requests this operator may make in it.
+	Limit int32 `json:"limit"`
+	// used is how many of them are used now.
+	Used int32 `json:"used"`
+	// freesAt is when the next of them comes back; only set while none is left.
+	// +optional
+	FreesAt *metav1.Time `json:"freesAt,omitempty"`
+}
+
+// LaneCounts counts waiting calls by lane.
+type LaneCounts struct {
+	// revoke: calls that take access away.
+	Revoke int32 `json:"revoke"`
+	// change: changes by people.
+	Change int32 `json:"change"`
+	// drift: checks against the console.
+	Drift int32 `json:"drift"`
+}
+
+// ConsoleConnection is a console project: where it is, the key to it, the rate
+// limit, and which namespaces may use it.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=cconn,categories=console-access
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.spec.provider`
+// +kubebuilder:printcolumn:name="Quota",type=string,JSONPath=`.status.quota.summary`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.quota.waiting.change`
+// +kubebuilder:printcolumn:name="Users",type=integer,JSONPath=`.status.users`
+// +kubebuilder:printcolumn:name="Teams",type=integer,JSONPath=`.status.teams`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.spec.endpoint`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+type ConsoleConnection struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec ConsoleConnectionSpec `json:"spec"`
+	// +optional
+	Status ConsoleConnectionStatus `json:"status,omitempty"`
+}
+
+// ConsoleConnectionList is a list of ConsoleConnections.
+// +kubebuilder:object:root=true
+type ConsoleConnectionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ConsoleConnection `json:"items"`
+}
