@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+)
+
+// pollInterval is how often something that is about to happen is looked for.
+const pollInterval = 20 * time.Millisecond
+
+// readCRDs returns the definitions in the YAML files of a directory, in the
+// order of the files' names. Other documents, such as a kustomization, are
+// passed over.
+func readCRDs(dir string) ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	var paths []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("list the files of %s: %w", dir, err)
+		}
+		paths = append(paths, found...)
+	}
+	slices.Sort(paths)
+	var crds []*apiextensionsv1.CustomResourceDefinition
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read custom resource definitions: %w", err)
+		}
+		found, err := parseCRDs(content)
+		if err != nil {
+			return nil, fmt.Errorf("read custom resource definitions of %s: %w", path, err)
+		}
+		crds = append(crds, found...)
+	}
+	if len(crds) == 0 {
+		return nil, fmt.Errorf("no CustomResourceDefinition in the YAML files of %s: give --crds the directory that holds them", dir)
+	}
+	return crds, nil
+}
+
+func parseCRDs(content []byte) ([]*apiextensionsv1.CustomResourceDefinition, error) {
+	var crds []*apiextensionsv1.CustomResourceDefinition
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return crds, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var kind metav1.TypeMeta
+		if err := yaml.Unmarshal(document, &kind); err != nil {
+			return nil, err
+		}
+		if kind.GroupVersionKind() != apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition") {
+			continue
+		}
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.UnmarshalStrict(document, crd); err != nil {
+			return nil, err
+		}
+		crds = append(crds, crd)
+	}
+}
+
+// installCRDs creates or replaces the definitions and waits until each is
+// established and its resources stand in discovery.
+func installCRDs(ctx context.Context, config *rest.Config, crds []*apiextensionsv1.CustomResourceDefinition) error {
+	client, err := clientset.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make the loopback client: %w", err)
+	}
+	for _, crd := range crds {
+		if err := applyCRD(ctx, client, crd); err != nil {
+			return fmt.Errorf("install the custom resource definition %s: %w", crd.Name, err)
+		}
+	}
+	for _, crd := range crds {
+		err := poll(ctx, func() (bool, error) { return established(ctx, client, crd.Name) })
+		if err == nil {
+			err = poll(ctx, func() (bool, error) { return discovered(client.Discovery(), crd) })
+		}
+		if err != nil {
+			return fmt.Errorf("wait for the custom resource definition %s: %w", crd.Name, err)
+		}
+	}
+	return nil
+}
+
+func applyCRD(ctx context.Context, client clientset.Interface, crd *apiextensionsv1.CustomResourceDefinition) error {
+	definitions := client.ApiextensionsV1().CustomResourceDefinitions()
+	_, err := definitions.Create(ctx, crd, metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	existing, err := definitions.Get(ctx, crd.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	update := crd.DeepCopy()
+	update.ResourceVersion = existing.ResourceVersion
+	_, err = definitions.Update(ctx, update, metav1.UpdateOptions{})
+	return err
+}
+
+func established(ctx context.Context, client clientset.Interface, name string) (bool, error) {
+	crd, err := client.ApiextensionsV1().CustomResourceDefinitions().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return false, err
+	}
+	for _, condition := range crd.Status.Conditions {
+		refused := condition.Type == apiextensionsv1.NamesAccepted && condition.Status == apiextensionsv1.ConditionFalse
+		if refused {
+			return false, fmt.Errorf("its names are refused: %s", condition.Message)
+		}
+		if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func discovered(client discovery.DiscoveryInterface, crd *apiextensionsv1.CustomResourceDefinition) (bool, error) {
+	_, lists, err := client.ServerGroupsAndResources()
+	if err != nil {
+		return false, err
+	}
+	for _, version := range crd.Spec.Versions {
+		gv := schema.GroupVersion{Group: crd.Spec.Group, Version: version.Name}.String()
+		served := slices.ContainsFunc(lists, func(list *metav1.APIResourceList) bool {
+			return list.GroupVersion == gv && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == crd.Spec.Names.Plural })
+		})
+		if version.Served && !served {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// poll calls check until it is true or fails, or ctx is done.
+func poll(ctx context.Context, check func() (bool, error)) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		if done, err := check(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}
