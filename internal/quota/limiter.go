@@ -1,0 +1,413 @@
+package quota
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// grantTTL is how long a token is held for a ticket whose owner does not
+	// come for it. Then the token is given back and the ticket dropped.
+	grantTTL = 30 * time.Second
+
+	defaultShare   = 90
+	defaultMaxCall = 30 * time.Second
+)
+
+// Limiter shares the quota of one project. Its methods may be called from any
+// number of goroutines.
+type Limiter struct {
+	base    time.Time // instants count from here
+	jitter  func() float64
+	maxCall time.Duration
+
+	mu      sync.Mutex
+	config  Config
+	windows []*window // by length
+	use     usage
+	people  int // held for requests of people
+	free    int // requests made that the windows did not count
+	gate    gate
+	// explorer says that an attempt beyond the proven capacity is being made.
+	explorer bool
+
+	paid, unpaid queue // requests that need a token, and those that do not
+	tickets      map[string]*ticket
+	granted      []*ticket // by expiry, with gaps
+	calls        []func()  // Notify functions to be called after unlocking
+
+	timer   *time.Timer
+	timerAt instant
+	closed  bool
+
+	totals   Totals
+	taken    uint64 // tokens taken and not returned unspent
+	epoch    uint64 // counts the events that make forecasts wrong
+	forecast [2]forecast
+}
+
+// Option changes how a Limiter works.
+type Option func(*Limiter)
+
+// WithJitter replaces the source of the random part of pauses: values in [0,1).
+func WithJitter(f func() float64) Option { return func(l *Limiter) { l.jitter = f } }
+
+// WithMaxCall sets the longest time from the start of an attempt until the
+// server can no longer see it; 30s by default. Callers bound their attempts by
+// [Permit.Deadline].
+func WithMaxCall(d time.Duration) Option { return func(l *Limiter) { l.maxCall = d } }
+
+// New makes a Limiter. Close ends it.
+func New(cfg Config, opts ...Option) *Limiter {
+	l := &Limiter{
+		base:    time.Now(),
+		jitter:  rand.Float64,
+		maxCall: defaultMaxCall,
+		tickets: make(map[string]*ticket),
+		timerAt: never,
+		gate:    gate{closedAt: -1},
+	}
+	for _, o := range opts {
+		o(l)
+	}
+	l.timer = time.AfterFunc(time.Hour, l.wake)
+	l.timer.Stop()
+	l.Reconfigure(cfg)
+	return l
+}
+
+// TryAcquire returns a permit, or a *WaitError when the request has to wait;
+// then Notify is called when it is time to ask again, within 30 seconds. A key
+// that asks again keeps its place, or moves to the end of a more urgent lane;
+// the new Notify replaces the old one. The only other error is ErrClosed.
+func (l *Limiter) TryAcquire(r Request) (*Permit, error) {
+	// This is inlined, so a permit that stays in the calling function is not
+	// allocated.
+	return l.try(&r, new(Permit))
+}
+
+// Acquire waits for a permit. It returns an error only when ctx ends first,
+// wrapping its cause, or when the limiter is closed.
+func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
+	return l.wait(ctx, &r, new(Permit))
+}
+
+func (l *Limiter) try(r *Request, p *Permit) (*Permit, error) {
+	now := l.lock()
+	defer l.unlock(now)
+	if l.closed {
+		return nil, ErrClosed
+	}
+	l.pump(now)
+	t := l.tickets[r.Key]
+	if t != nil && l.counts(t.Mutation) != l.counts(r.Mutation) {
+		l.drop(t)
+		t = nil
+	}
+	switch {
+	case t == nil:
+		if l.direct(now, r, p) {
+			return p, nil
+		}
+		t = &ticket{Request: *r}
+		l.tickets[r.Key] = t
+		l.queue(t.Mutation).push(t, false)
+	case t.granted:
+		if l.claim(now, t, p) {
+			return p, nil
+		}
+	case r.Lane < t.Lane:
+		q := l.queue(t.Mutation)
+		q.remove(t)
+		t.Lane = r.Lane
+		q.push(t, false)
+	}
+	t.Notify = r.Notify
+	return nil, l.waitError(now, t)
+}
+
+func (l *Limiter) wait(ctx context.Context, r *Request, p *Permit) (*Permit, error) {
+	if ctx.Err() != nil {
+		return nil, waitEnded(ctx)
+	}
+	now := l.lock()
+	if l.closed {
+		l.unlock(now)
+		return nil, ErrClosed
+	}
+	l.pump(now)
+	if l.direct(now, r, p) {
+		l.unlock(now)
+		return p, nil
+	}
+	t := &ticket{Request: *r, ready: make(chan struct{}, 1)}
+	l.queue(t.Mutation).push(t, false)
+	l.unlock(now)
+	for {
+		select {
+		case <-t.ready:
+			if ok, err := l.claimBlocking(t, p); err != nil {
+				return nil, err
+			} else if ok {
+				return p, nil
+			}
+		case <-ctx.Done():
+			now := l.lock()
+			l.drop(t)
+			l.unlock(now)
+			return nil, waitEnded(ctx)
+		}
+	}
+}
+
+func waitEnded(ctx context.Context) error {
+	return fmt.Errorf("wait for the rate limit: %w", context.Cause(ctx))
+}
+
+// claimBlocking is claim for a ticket of Acquire, which Close may have ended.
+func (l *Limiter) claimBlocking(t *ticket, p *Permit) (bool, error) {
+	now := l.lock()
+	defer l.unlock(now)
+	if l.closed {
+		l.drop(t)
+		return false, ErrClosed
+	}
+	return l.claim(now, t, p), nil
+}
+
+// direct starts a request at once if nothing stands in its way. Since pump has
+// just run, whoever still waits cannot use what is free.
+func (l *Limiter) direct(now instant, r *Request, p *Permit) bool {
+	counts := l.counts(r.Mutation)
+	if l.obstacle(now, r.Lane, counts) != 0 {
+		return false
+	}
+	l.start(now, l.take(now, r.Lane, counts), p)
+	return true
+}
+
+// Withdraw drops the key's ticket, or gives back the token held for it.
+func (l *Limiter) Withdraw(key string) {
+	now := l.lock()
+	defer l.unlock(now)
+	if t := l.tickets[key]; t != nil {
+		l.drop(t)
+	}
+}
+
+// Waiting returns the current position of a key whose ticket is in the queue.
+func (l *Limiter) Waiting(key string) (*WaitError, bool) {
+	now := l.lock()
+	defer l.unlock(now)
+	l.pump(now)
+	t := l.tickets[key]
+	if t == nil || t.turn == nil {
+		return nil, false
+	}
+	return l.waitError(now, t), true
+}
+
+// Close gives up all tickets: Acquire returns ErrClosed and no Notify function
+// is called any more. Attempts under way may still be ended.
+func (l *Limiter) Close() {
+	now := l.lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.closed = true
+	l.timer.Stop()
+	wake := func(t *ticket) {
+		if t.ready != nil {
+			t.ready <- struct{}{}
+		}
+	}
+	l.paid.drain(wake)
+	l.unpaid.drain(wake)
+	for _, t := range l.granted {
+		if t.granted {
+			l.release(t.hold)
+		}
+	}
+	l.granted = nil
+	clear(l.tickets)
+	l.unlock(now)
+}
+
+// counts says whether a request needs a token.
+func (l *Limiter) counts(mutation bool) bool { return mutation || !l.config.MutationsOnly }
+
+func (l *Limiter) queue(mutation bool) *queue {
+	if l.counts(mutation) {
+		return &l.paid
+	}
+	return &l.unpaid
+}
+
+func (l *Limiter) now() instant { return time.Since(l.base) }
+
+// lock returns the current instant, with everything expired that is due.
+func (l *Limiter) lock() instant {
+	l.mu.Lock()
+	now := l.now()
+	for _, w := range l.windows {
+		w.expire(now)
+	}
+	for len(l.granted) > 0 && (!l.granted[0].granted || l.granted[0].expires <= now) {
+		if t := l.granted[0]; t.granted {
+			l.drop(t)
+		}
+		l.granted = l.granted[1:]
+	}
+	return now
+}
+
+// unlock grants what can be granted, sets the timer, and only then, without
+// the lock, calls the Notify functions.
+func (l *Limiter) unlock(now instant) {
+	if !l.closed {
+		l.pump(now)
+		l.schedule(now)
+	}
+	calls := l.calls
+	l.calls = nil
+	l.mu.Unlock()
+	for _, f := range calls {
+		f()
+	}
+}
+
+func (l *Limiter) wake() {
+	now := l.lock()
+	l.timerAt = never
+	l.unlock(now)
+}
+
+// pump grants tokens to the heads of the queues as far as possible.
+func (l *Limiter) pump(now instant) {
+	l.use.busy = l.people+l.paid.people() > 0
+	for _, q := range [...]*queue{&l.unpaid, &l.paid} {
+		for t := q.head(); t != nil; t = q.head() {
+			counts := q == &l.paid
+			if l.obstacle(now, t.Lane, counts) != 0 {
+				break
+			}
+			q.pop()
+			l.grant(now, t, counts)
+		}
+	}
+}
+
+func (l *Limiter) grant(now instant, t *ticket, counts bool) {
+	t.hold = l.take(now, t.Lane, counts)
+	t.granted = true
+	if t.ready != nil {
+		t.ready <- struct{}{}
+		return
+	}
+	t.expires = now + grantTTL
+	l.granted = append(l.granted, t)
+	if t.Notify != nil {
+		l.calls = append(l.calls, t.Notify)
+		t.Notify = nil
+	}
+}
+
+// obstacle says why a request of the lane cannot start now; 0 if it can.
+func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
+	if r := l.gate.closed(now); r != 0 {
+		return r
+	}
+	if !counts {
+		return 0
+	}
+	for _, w := range l.windows {
+		if w.room(now, lane, l.use) > now || l.explorer && w.explores(now, l.use.held) {
+			return ReasonQuota
+		}
+	}
+	return 0
+}
+
+// schedule sets the timer to the next instant at which something can happen by
+// itself.
+func (l *Limiter) schedule(now instant) {
+	next := never
+	if l.unpaid.len() > 0 && !l.gate.out {
+		next = l.gate.until
+	}
+	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
+		at := l.gate.until
+		for _, w := range l.windows {
+			at = max(at, w.room(now, t.Lane, l.use))
+		}
+		if at > now {
+			next = min(next, at)
+		}
+	}
+	if len(l.granted) > 0 {
+		next = min(next, l.granted[0].expires)
+	}
+	if next != l.timerAt {
+		l.timerAt = next
+		if next == never {
+			l.timer.Stop()
+		} else {
+			l.timer.Reset(next - now)
+		}
+	}
+}
+
+// drop removes a ticket from wherever it is.
+func (l *Limiter) drop(t *ticket) {
+	if t.turn != nil {
+		l.queue(t.Mutation).remove(t)
+	}
+	if t.granted {
+		t.granted = false
+		l.release(t.hold)
+	}
+	if l.tickets[t.Key] == t {
+		delete(l.tickets, t.Key)
+	}
+}
+
+// Reconfigure applies new limits at once. Requests already made still count,
+// also in windows that are new; where it is not known how many were made, the
+// window is believed to be used.
+func (l *Limiter) Reconfigure(cfg Config) {
+	now := l.lock()
+	defer l.unlock(now)
+	share := cfg.Share
+	if share <= 0 {
+		share = defaultShare
+	}
+	share = min(share, 100)
+	var windows []*window
+	for _, c := range cfg.Windows {
+		if c.Per > 0 {
+			w := newWindow(c, share)
+			w.inherit(now, l.windows, int(l.taken)-l.use.held)
+			windows = append(windows, w)
+		}
+	}
+	slices.SortStableFunc(windows, func(a, b *window) int { return int(a.Per - b.Per) })
+	var waiting []*ticket
+	collect := func(t *ticket) { waiting = append(waiting, t) }
+	l.unpaid.drain(collect)
+	l.paid.drain(collect)
+	if l.config.MutationsOnly && !cfg.MutationsOnly && l.free > 0 {
+		for _, w := range windows {
+			w.fill(now, l.use.held)
+		}
+	}
+	l.windows, l.config = windows, cfg
+	for _, t := range waiting {
+		l.queue(t.Mutation).push(t, false)
+	}
+	l.epoch++
+}

@@ -1,0 +1,131 @@
+package quota
+
+import "time"
+
+// hold is what was taken for a request.
+type hold struct {
+	lane     Lane
+	counts   bool // a token of every window
+	trial    bool // the gate's one trial
+	explores bool // the one attempt beyond the proven capacity
+}
+
+// Permit allows one HTTP attempt. It ends with Done or Cancel, whichever is
+// called first; later calls do nothing, so Cancel may be deferred. A Permit
+// that is never ended holds its token for ever. It must not be copied.
+type Permit struct {
+	hold
+	l       *Limiter
+	started instant
+	ended   bool
+}
+
+// Deadline is when the attempt must be over: the context of the call ends then.
+func (p *Permit) Deadline() time.Time { return p.l.base.Add(p.started + p.l.maxCall) }
+
+// Done says that the attempt ended, now, and how.
+func (p *Permit) Done(o Outcome) {
+	l := p.l
+	now := l.lock()
+	defer l.unlock(now)
+	if p.ended {
+		return
+	}
+	p.ended = true
+	l.totals.add(o)
+	if p.counts {
+		for _, w := range l.windows {
+			w.end(now, p.lane == Drift, o.Lost)
+		}
+	}
+	l.forget(p.hold)
+	l.answered(now, p, o)
+}
+
+// Cancel says that nothing was sent: the token can be used again at once.
+func (p *Permit) Cancel() {
+	l := p.l
+	now := l.lock()
+	defer l.unlock(now)
+	if p.ended {
+		return
+	}
+	p.ended = true
+	l.totals.Cancelled++
+	l.release(p.hold)
+}
+
+// take takes what a request needs; obstacle has said that it is there.
+func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
+	h := hold{lane: lane, counts: counts}
+	if l.gate.trial {
+		h.trial, l.gate.out = true, true
+	}
+	if !counts {
+		l.free++
+		return h
+	}
+	for _, w := range l.windows {
+		h.explores = h.explores || w.explores(now, l.use.held)
+	}
+	l.explorer = l.explorer || h.explores
+	l.taken++
+	l.use.held++
+	if lane == Drift {
+		l.use.heldDrift++
+	} else {
+		l.people++
+		l.use.busy = true
+	}
+	return h
+}
+
+// start makes a permit of what was taken.
+func (l *Limiter) start(now instant, h hold, p *Permit) {
+	p.l, p.hold, p.started = l, h, now
+}
+
+// claim turns the token held for t into a permit. If the gate has closed since,
+// the ticket goes back to the front of its turn instead.
+func (l *Limiter) claim(now instant, t *ticket, p *Permit) bool {
+	t.granted = false
+	if now < l.gate.until {
+		l.release(t.hold)
+		l.queue(t.Mutation).push(t, true)
+		return false
+	}
+	if l.tickets[t.Key] == t {
+		delete(l.tickets, t.Key)
+	}
+	l.start(now, t.hold, p)
+	return true
+}
+
+// release gives back what was taken and not used.
+func (l *Limiter) release(h hold) {
+	if h.counts {
+		l.taken--
+	} else {
+		l.free--
+	}
+	l.forget(h)
+}
+
+// forget ends the holding of what was taken.
+func (l *Limiter) forget(h hold) {
+	if h.trial {
+		l.gate.out = false
+	}
+	if h.explores {
+		l.explorer = false
+	}
+	if !h.counts {
+		return
+	}
+	l.use.held--
+	if h.lane == Drift {
+		l.use.heldDrift--
+	} else {
+		l.people--
+	}
+}
