@@ -1,0 +1,217 @@
+package statsig
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/console-access/console-access-operator/internal/console"
+)
+
+var (
+	errNoData       = errors.New(`the answer has no "data"`)
+	errNoObject     = errors.New("the answer is no JSON object")
+	errErrorInside  = errors.New("the answer's body reports an error although its HTTP status is a success")
+	errNoPagination = errors.New("the answer's pagination cannot be read")
+)
+
+// envelope is what every successful answer is wrapped in.
+type envelope struct {
+	Data       json.RawMessage `json:"data"`
+	Pagination *pagination     `json:"pagination"`
+}
+
+type pagination struct {
+	NextPage   json.RawMessage `json:"nextPage"`
+	TotalItems *float64        `json:"totalItems"`
+}
+
+// absent tells whether a member of an object was missing or null.
+func absent(raw json.RawMessage) bool {
+	return len(raw) == 0 || bytes.Equal(raw, []byte("null"))
+}
+
+// decodeSingle reads the answer to a call about one thing.
+func decodeSingle[T any](item func(json.RawMessage) (T, error)) func([]byte) (T, error) {
+	return func(body []byte) (T, error) {
+		var zero T
+		var e envelope
+		if err := json.Unmarshal(body, &e); err != nil {
+			return zero, err
+		}
+		if absent(e.Data) {
+			return zero, errNoData
+		}
+		return item(e.Data)
+	}
+}
+
+// decodeDone reads the answer to a call that answers with a message only. An
+// empty body arrives here for 204 alone.
+func decodeDone(body []byte) (struct{}, error) {
+	var done struct{}
+	if len(body) == 0 {
+		return done, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil {
+		return done, err
+	}
+	if object == nil {
+		return done, errNoObject
+	}
+	var status float64
+	if json.Unmarshal(object["status"], &status) == nil && status >= 400 {
+		return done, errErrorInside
+	}
+	return done, nil
+}
+
+// A page is one answer of a paged read.
+type page[T any] struct {
+	items []T
+	// next is the console's own pointer to the following page, "" at the end.
+	next string
+	// endKnown is false when the answer says nothing about a following page.
+	endKnown bool
+	// total is the number of items of the whole list; nil when not told.
+	total *float64
+}
+
+func decodePage[T any](item func(json.RawMessage) (T, error)) func([]byte) (page[T], error) {
+	return func(body []byte) (page[T], error) {
+		var e envelope
+		if err := json.Unmarshal(body, &e); err != nil {
+			return page[T]{}, err
+		}
+		if absent(e.Data) {
+			return page[T]{}, errNoData
+		}
+		var raw []json.RawMessage
+		if err := json.Unmarshal(e.Data, &raw); err != nil {
+			return page[T]{}, err
+		}
+		p := page[T]{items: make([]T, 0, len(raw))}
+		for i, r := range raw {
+			v, err := item(r)
+			if err != nil {
+				return page[T]{}, fmt.Errorf("item %d: %w", i+1, err)
+			}
+			p.items = append(p.items, v)
+		}
+		if e.Pagination == nil {
+			return p, nil
+		}
+		p.total = e.Pagination.TotalItems
+		p.endKnown = len(e.Pagination.NextPage) != 0
+		if !absent(e.Pagination.NextPage) && json.Unmarshal(e.Pagination.NextPage, &p.next) != nil {
+			return page[T]{}, errNoPagination
+		}
+		return p, nil
+	}
+}
+
+// An identifier is a string or a whole number: the contract says string, other
+// editions of it show numbers.
+type identifier string
+
+func (id *identifier) UnmarshalJSON(raw []byte) error {
+	if absent(raw) {
+		return nil
+	}
+	if raw[0] == '"' {
+		return json.Unmarshal(raw, (*string)(id))
+	}
+	if len(bytes.Trim(raw, "0123456789")) != 0 {
+		return errors.New("an identifier is neither a string nor a whole number")
+	}
+	*id = identifier(raw)
+	return nil
+}
+
+type userJSON struct {
+	UserID    identifier `json:"userID"`
+	Email     *string    `json:"email"`
+	FirstName string     `json:"firstName"`
+	LastName  string     `json:"lastName"`
+	Role      string     `json:"role"`
+}
+
+func decodeUser(raw json.RawMessage) (console.User, error) {
+	var u userJSON
+	if err := json.Unmarshal(raw, &u); err != nil {
+		return console.User{}, err
+	}
+	if u.Email == nil {
+		return console.User{}, errors.New(`a user has no "email"`)
+	}
+	return console.User{
+		ID:        string(u.UserID),
+		Email:     *u.Email,
+		FirstName: u.FirstName,
+		LastName:  u.LastName,
+		Role:      u.Role,
+	}, nil
+}
+
+// A member is a user's address. Teams as read hold users, teams as written
+// hold addresses, and an answer may echo what was written.
+type member string
+
+func (m *member) UnmarshalJSON(raw []byte) error {
+	if len(raw) != 0 && raw[0] == '"' {
+		return json.Unmarshal(raw, (*string)(m))
+	}
+	// A member that cannot be read must not vanish: the list is written back.
+	u, err := decodeUser(raw)
+	if err != nil {
+		return err
+	}
+	*m = member(u.Email)
+	return nil
+}
+
+func addresses(members []member) []string {
+	if members == nil {
+		return nil
+	}
+	out := make([]string, len(members))
+	for i, m := range members {
+		out[i] = string(m)
+	}
+	return out
+}
+
+type metricJSON struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// teamJSON is a team as read; [teamBody] is a team as written.
+type teamJSON struct {
+	ID          identifier `json:"id"`
+	Name        *string    `json:"name"`
+	Description string     `json:"description"`
+	Members     []member   `json:"members"`
+	Admins      []member   `json:"admins"`
+	teamDefaults
+}
+
+func decodeTeam(raw json.RawMessage) (console.Team, error) {
+	var t teamJSON
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return console.Team{}, err
+	}
+	if t.Name == nil {
+		return console.Team{}, errors.New(`a team has no "name"`)
+	}
+	team := t.teamDefaults.team()
+	team.ID = string(t.ID)
+	team.Name = *t.Name
+	team.Description = t.Description
+	team.Members = addresses(t.Members)
+	team.Admins = addresses(t.Admins)
+	team.MembersKnown = t.Members != nil || t.Admins != nil
+	return team, nil
+}

@@ -1,0 +1,201 @@
+package statsig
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/console-access/console-access-operator/internal/console"
+)
+
+func TestDecodeUser(t *testing.T) {
+	tests := []struct {
+		name, body string
+		want       console.User
+		fails      bool
+	}{
+		{"whole", `{"userID":"u1","email":"A@x.io","firstName":"A","lastName":"B","role":"Admin"}`,
+			console.User{ID: "u1", Email: "A@x.io", FirstName: "A", LastName: "B", Role: "Admin"}, false},
+		{"without an id", `{"email":"a@x.io"}`, console.User{Email: "a@x.io"}, false},
+		{"id is a number", `{"userID":9007199254740993,"email":"a@x.io"}`, console.User{ID: "9007199254740993", Email: "a@x.io"}, false},
+		{"nulls and unknown fields", `{"userID":null,"email":"a@x.io","firstName":null,"avatar":{"x":[1]}}`, console.User{Email: "a@x.io"}, false},
+		{"id is a fraction", `{"userID":1.5,"email":"a@x.io"}`, console.User{}, true},
+		{"id is an object", `{"userID":{},"email":"a@x.io"}`, console.User{}, true},
+		{"no address", `{"userID":"u1","role":"Admin"}`, console.User{}, true},
+		{"address is null", `{"email":null}`, console.User{}, true},
+		{"address is a number", `{"email":7}`, console.User{}, true},
+		{"role is a list", `{"email":"a@x.io","role":["Admin"]}`, console.User{}, true},
+		{"text", `"a@x.io"`, console.User{}, true},
+		{"null", `null`, console.User{}, true},
+		{"empty", ``, console.User{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decodeUser(json.RawMessage(tt.body))
+			if got != tt.want || (err != nil) != tt.fails {
+				t.Errorf("decodeUser = %+v, %v; want %+v, failure %v", got, err, tt.want, tt.fails)
+			}
+		})
+	}
+}
+
+func TestDecodeTeam(t *testing.T) {
+	tests := []struct {
+		name, body string
+		want       console.Team
+		fails      bool
+	}{
+		{"whole", `{"id":"t1","name":"T","description":"d","members":[{"email":"a@x.io"}],"admins":[{"email":"b@x.io"}],
+			"defaultGateMetrics":[{"name":"dau","type":"user"}],"changeTeamConfigs":"anyone","reviewApproval":"admin_only",
+			"defaultTargetApplications":["web"],"defaultHoldoutID":"h","requireReviews":false}`,
+			console.Team{
+				ID: "t1", Name: "T", Description: "d", Members: []string{"a@x.io"}, Admins: []string{"b@x.io"}, MembersKnown: true,
+				DefaultGateMetrics: []console.Metric{{Name: "dau", Type: "user"}}, ChangeTeamConfigs: "anyone", ReviewApproval: "admin_only",
+				DefaultTargetApplications: []string{"web"}, DefaultHoldoutID: new("h"), RequireReviews: new(false),
+			}, false},
+		{"members as addresses", `{"id":12,"name":"T","members":["a@x.io",{"email":"b@x.io"}],"admins":[]}`,
+			console.Team{ID: "12", Name: "T", Members: []string{"a@x.io", "b@x.io"}, Admins: []string{}, MembersKnown: true}, false},
+		{"members left out", `{"name":"T"}`, console.Team{Name: "T"}, false},
+		{"members null", `{"name":"T","members":null,"admins":null}`, console.Team{Name: "T"}, false},
+		{"nobody in it", `{"name":"T","members":[],"admins":[]}`,
+			console.Team{Name: "T", Members: []string{}, Admins: []string{}, MembersKnown: true}, false},
+		{"a member that cannot be read", `{"name":"T","members":["a@x.io",{"userID":"u1"}]}`, console.Team{}, true},
+		{"a member is null", `{"name":"T","members":[null]}`, console.Team{}, true},
+		{"a member is a number", `{"name":"T","members":[1]}`, console.Team{}, true},
+		{"members are an object", `{"name":"T","members":{}}`, console.Team{}, true},
+		{"no name", `{"id":"t1"}`, console.Team{}, true},
+		{"a metric is text", `{"name":"T","defaultGateMetrics":["dau"]}`, console.Team{}, true},
+		{"a flag is text", `{"name":"T","requireReviews":"yes"}`, console.Team{}, true},
+		{"null", `null`, console.Team{}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decodeTeam(json.RawMessage(tt.body))
+			if !reflect.DeepEqual(got, tt.want) || (err != nil) != tt.fails {
+				t.Errorf("decodeTeam = %+v, %v; want %+v, failure %v", got, err, tt.want, tt.fails)
+			}
+		})
+	}
+}
+
+func TestDecodeDone(t *testing.T) {
+	for body, fails := range map[string]bool{
+		`{"message":"Team deleted successfully"}`: false,
+		`{}`:                                  false,
+		``:                                    false,
+		`{"message":7,"data":null}`:           false,
+		`{"status":400,"message":"no"}`:       true,
+		`null`:                                true,
+		`"done"`:                              true,
+		`<html></html>`:                       true,
+		`{"message":"Team deleted success`:    true,
+		`{"message":"done"}{"message":"two"}`: true,
+	} {
+		if _, err := decodeDone([]byte(body)); (err != nil) != fails {
+			t.Errorf("decodeDone(%s) = %v, want failure %v", body, err, fails)
+		}
+	}
+}
+
+func TestDecodePage(t *testing.T) {
+	tests := []struct {
+		name, body string
+		items      int
+		next       string
+		endKnown   bool
+		fails      bool
+	}{
+		{"last", `{"data":[{"email":"a@x.io"}],"pagination":{"nextPage":null,"totalItems":1}}`, 1, "", true, false},
+		{"more", `{"data":[],"pagination":{"nextPage":"/u?page=2"}}`, 0, "/u?page=2", true, false},
+		{"no pagination", `{"data":[]}`, 0, "", false, false},
+		{"no pointer", `{"data":[],"pagination":{}}`, 0, "", false, false},
+		{"no data", `{"pagination":{"nextPage":null}}`, 0, "", false, true},
+		{"data null", `{"data":null}`, 0, "", false, true},
+		{"data is one thing", `{"data":{"email":"a@x.io"}}`, 0, "", false, true},
+		{"an item cannot be read", `{"data":[{"email":"a@x.io"},{}]}`, 0, "", false, true},
+		{"pointer is a number", `{"data":[],"pagination":{"nextPage":2}}`, 0, "", false, true},
+		{"pagination is a list", `{"data":[],"pagination":[]}`, 0, "", false, true},
+		{"total is text", `{"data":[],"pagination":{"totalItems":"1"}}`, 0, "", false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := decodePage(decodeUser)([]byte(tt.body))
+			if (err != nil) != tt.fails {
+				t.Fatalf("error %v, want failure %v", err, tt.fails)
+			}
+			if len(p.items) != tt.items || p.next != tt.next || p.endKnown != tt.endKnown {
+				t.Errorf("page = %+v", p)
+			}
+		})
+	}
+}
+
+func TestDecodeRole(t *testing.T) {
+	got, err := decodeRole(json.RawMessage(`{"id":3,"name":"Ops","permissions":{"create_teams":true,"local_metrics":false,"new":null}}`))
+	want := Role{ID: "3", Name: "Ops", Permissions: Permissions{"create_teams": true, "local_metrics": false}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("decodeRole = %+v, %v; want %+v", got, err, want)
+	}
+	for _, body := range []string{`{"permissions":{}}`, `{"name":"Ops","permissions":{"create_teams":"yes"}}`, `[]`} {
+		if r, err := decodeRole(json.RawMessage(body)); err == nil {
+			t.Errorf("decodeRole(%s) = %+v, want failure", body, r)
+		}
+	}
+}
+
+func FuzzDecodeUser(f *testing.F) {
+	f.Add([]byte(`{"userID":"u1","email":"a@x.io","firstName":"A","lastName":"B","role":"Admin"}`))
+	f.Add([]byte(`{"userID":12,"email":null}`))
+	f.Add([]byte(`[{"email":7}]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		u, err := decodeUser(body)
+		if err != nil && u != (console.User{}) {
+			t.Errorf("decodeUser = %+v, %v", u, err)
+		}
+	})
+}
+
+func FuzzDecodeTeam(f *testing.F) {
+	f.Add([]byte(`{"id":"t1","name":"T","members":[{"email":"a@x.io"},"b@x.io"],"admins":[],"defaultGateMetrics":[{"name":"dau","type":"user"}]}`))
+	f.Add([]byte(`{"id":12,"name":"T","members":null,"requireReviews":null}`))
+	f.Add([]byte(`{"name":"T","members":[null]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		team, err := decodeTeam(body)
+		if err != nil {
+			return
+		}
+		if !team.MembersKnown && len(team.Members)+len(team.Admins) != 0 {
+			t.Errorf("members without MembersKnown: %+v", team)
+		}
+		written, err := json.Marshal(newTeamBody(team))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(written, &fields); err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range fields {
+			if absent(value) {
+				t.Errorf("%s is written as null", name)
+			}
+		}
+		again, err := decodeTeam(written)
+		if err != nil || !slices.Equal(again.Members, team.Members) || !slices.Equal(again.Admins, team.Admins) || again.Name != team.Name {
+			t.Errorf("written and read again: %+v, %v; was %+v", again, err, team)
+		}
+	})
+}
+
+func FuzzDecodeList(f *testing.F) {
+	f.Add([]byte(`{"message":"m","data":[{"email":"a@x.io"}],"pagination":{"nextPage":"/console/v1/users?page=2&limit=1","totalItems":2}}`))
+	f.Add([]byte(`{"data":[{"email":"a@x.io"},{}],"pagination":{"nextPage":7}}`))
+	f.Add([]byte(`{"data":{},"pagination":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := decodePage(decodeUser)(body)
+		if err != nil && (p.items != nil || p.next != "") {
+			t.Errorf("decodePage = %+v, %v", p, err)
+		}
+	})
+}
