@@ -63,7 +63,7 @@ func newAPIServer(serving *genericapiserver.SecureServingInfo, loopback *rest.Co
 	config.Authorization.Authorizer = authorizerfactory.NewPrivilegedGroups(user.SystemPrivilegedGroup)
 	config.AdmissionControl = admission.NewChainHandler(nsLifecycle)
 	config.SharedInformerFactory = factory
-	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+	config.EffectiveVersion = kubernetesVersion{compatibility.DefaultBuildEffectiveVersion()}
 	config.MergedResourceConfig = apiextensionsserver.DefaultAPIResourceConfigSource()
 	config.EnableProfiling = false
 	config.ShutdownWatchTerminationGracePeriod = drainTimeout

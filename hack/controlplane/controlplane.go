@@ -77,7 +77,11 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	etcd, err := startEtcd(ctx, o.dataDir, scratch, o.verbosity > 0)
 	if err != nil {
-		return errors.Join(err, serving.Listener.Close())
+		err = errors.Join(err, serving.Listener.Close())
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
 	}
 	defer etcd.stop()
 	server, err := newAPIServer(serving, loopback, etcd.endpoint, o.token)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -40,14 +41,14 @@ func readCRDs(dir string) ([]*apiextensionsv1.CustomResourceDefinition, error) {
 	}
 	slices.Sort(paths)
 	var crds []*apiextensionsv1.CustomResourceDefinition
-	for _, path := range paths {
-		content, err := os.ReadFile(path)
+	for _, name := range paths {
+		content, err := os.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read custom resource definitions: %w", err)
 		}
 		found, err := parseCRDs(content)
 		if err != nil {
-			return nil, fmt.Errorf("read custom resource definitions of %s: %w", path, err)
+			return nil, fmt.Errorf("read custom resource definitions of %s: %w", name, err)
 		}
 		crds = append(crds, found...)
 	}
@@ -84,7 +85,7 @@ func parseCRDs(content []byte) ([]*apiextensionsv1.CustomResourceDefinition, err
 }
 
 // installCRDs creates or replaces the definitions and waits until each is
-// established and its resources stand in discovery.
+// established and its resources stand in discovery and in the OpenAPI schema.
 func installCRDs(ctx context.Context, config *rest.Config, crds []*apiextensionsv1.CustomResourceDefinition) error {
 	client, err := clientset.NewForConfig(config)
 	if err != nil {
@@ -96,12 +97,14 @@ func installCRDs(ctx context.Context, config *rest.Config, crds []*apiextensions
 		}
 	}
 	for _, crd := range crds {
-		err := poll(ctx, func() (bool, error) { return established(ctx, client, crd.Name) })
-		if err == nil {
-			err = poll(ctx, func() (bool, error) { return discovered(client.Discovery(), crd) })
-		}
-		if err != nil {
-			return fmt.Errorf("wait for the custom resource definition %s: %w", crd.Name, err)
+		for _, ready := range []func() (bool, error){
+			func() (bool, error) { return established(ctx, client, crd.Name) },
+			func() (bool, error) { return discovered(client.Discovery(), crd) },
+			func() (bool, error) { return documented(client.Discovery(), crd) },
+		} {
+			if err := poll(ctx, ready); err != nil {
+				return fmt.Errorf("wait for the custom resource definition %s: %w", crd.Name, err)
+			}
 		}
 	}
 	return nil
@@ -151,6 +154,21 @@ func discovered(client discovery.DiscoveryInterface, crd *apiextensionsv1.Custom
 			return list.GroupVersion == gv && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == crd.Spec.Names.Plural })
 		})
 		if version.Served && !served {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// documented says whether the schemas of the definition's versions are
+// published, for kubectl explain.
+func documented(client discovery.DiscoveryInterface, crd *apiextensionsv1.CustomResourceDefinition) (bool, error) {
+	paths, err := client.OpenAPIV3().Paths()
+	if err != nil {
+		return false, err
+	}
+	for _, version := range crd.Spec.Versions {
+		if _, ok := paths[path.Join("apis", crd.Spec.Group, version.Name)]; version.Served && !ok {
 			return false, nil
 		}
 	}

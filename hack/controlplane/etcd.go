@@ -11,11 +11,11 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// maxSocketPath is what a path of a unix socket may come to on every system
-// this runs on, in bytes; macOS allows the least.
+// maxSocketPath is what the path of a unix socket may come to on every system
+// this runs on, in bytes: macOS has the least, 104 with the final zero.
 const maxSocketPath = 103
 
-// etcdServer is an etcd inside this process. It listens on unix sockets in a
+// etcdServer is an etcd inside this process. It listens on a unix socket in a
 // directory of its own, so that any number of instances run side by side.
 type etcdServer struct {
 	*embed.Etcd
@@ -30,15 +30,11 @@ func startEtcd(ctx context.Context, dataDir, socketDir string, verbose bool) (*e
 	if err != nil {
 		return nil, err
 	}
-	peer, err := socketURL(socketDir, "peer.sock")
-	if err != nil {
-		return nil, err
-	}
 	cfg := embed.NewConfig()
 	cfg.Name = "controlplane"
 	cfg.Dir = dataDir
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	cfg.ListenPeerUrls = nil // it has no peers; the address it advertises to them is a mere name
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.UnsafeNoFsync = true
 	cfg.EnableGRPCGateway = false
