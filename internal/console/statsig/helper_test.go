@@ -2,6 +2,7 @@ package statsig
 
 import (
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -80,3 +81,6 @@ func settled(t testing.TB, c *Client, want quota.Totals) {
 		t.Errorf("quota was told %+v with %d in flight, want %+v and none", s.Totals, s.InFlight, want)
 	}
 }
+
+// quiet drops what a test server would log about provoked failures.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
