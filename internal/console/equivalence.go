@@ -1,0 +1,294 @@
+package console
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// SameEmail reports whether two addresses are one person's: consoles may
+// return addresses lower-cased.
+func SameEmail(a, b string) bool { return EmailKey(a) == EmailKey(b) }
+
+// EmailKey is the form of an address that is the same for every spelling of it.
+func EmailKey(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// SameRole reports whether two role names mean one role: consoles may return
+// "admin" for "Admin" and "read-only" for "Read Only".
+func SameRole(a, b string) bool { return roleKey(a) == roleKey(b) }
+
+var roleSeparators = strings.NewReplacer(" ", "", "-", "", "_", "")
+
+func roleKey(role string) string { return roleSeparators.Replace(strings.ToLower(role)) }
+
+// The roles that every project has.
+const (
+	RoleAdmin    = "Admin"
+	RoleMember   = "Member"
+	RoleReadOnly = "Read Only"
+)
+
+// IsAdmin reports whether a role is the project's Admin role.
+func IsAdmin(role string) bool { return SameRole(role, RoleAdmin) }
+
+// Lowers reports whether going from one role to another certainly takes access
+// away: from Admin to anything else, or to Read Only. How custom roles compare
+// is not known from their names.
+func Lowers(from, to string) bool {
+	if SameRole(from, to) {
+		return false
+	}
+	return IsAdmin(from) || SameRole(to, RoleReadOnly)
+}
+
+// A DesiredTeam is a team as it should be. Nil fields are not managed; an
+// empty list is a value.
+type DesiredTeam struct {
+	Name            string
+	Description     *string
+	Members, Admins []string
+
+	DefaultGateMetrics                []Metric
+	DefaultExperimentPrimaryMetrics   []Metric
+	DefaultExperimentSecondaryMetrics []Metric
+	DefaultHoldoutMetrics             []Metric
+
+	ChangeTeamConfigs, ReviewApproval *string
+	DefaultTargetApplications         []string
+
+	DefaultHoldoutID              *string
+	RequireReviews                *bool
+	RequireGateTemplates          *bool
+	RequireExperimentTemplates    *bool
+	RequireDynamicConfigTemplates *bool
+}
+
+// ManagesMembers reports whether the team's members or admins are managed.
+func (d *DesiredTeam) ManagesMembers() bool { return d.Members != nil || d.Admins != nil }
+
+// ManagesAll reports whether every field is managed, so that a write needs
+// nothing of what the console holds.
+func (d *DesiredTeam) ManagesAll() bool {
+	return d.Description != nil && d.Members != nil && d.Admins != nil &&
+		d.DefaultGateMetrics != nil && d.DefaultExperimentPrimaryMetrics != nil &&
+		d.DefaultExperimentSecondaryMetrics != nil && d.DefaultHoldoutMetrics != nil &&
+		d.ChangeTeamConfigs != nil && d.ReviewApproval != nil && d.DefaultTargetApplications != nil &&
+		d.DefaultHoldoutID != nil && d.RequireReviews != nil && d.RequireGateTemplates != nil &&
+		d.RequireExperimentTemplates != nil && d.RequireDynamicConfigTemplates != nil
+}
+
+// A Difference is one managed field in which the console is not as desired.
+type Difference struct {
+	Field      string
+	Want, Have string
+	// Revokes is true when making it so takes somebody's access away.
+	Revokes bool
+}
+
+// Diff compares a team in the console with what is desired, field by field in
+// a fixed order. Order, duplicates, the case of addresses, null for an unset
+// flag, and whether an admin is also listed as a member make no difference.
+// Members and admins are compared only when have.MembersKnown.
+func (d *DesiredTeam) Diff(have *Team) []Difference {
+	var out []Difference
+	add := func(field, want, got string) {
+		if strings.TrimSpace(want) != strings.TrimSpace(got) {
+			out = append(out, Difference{Field: field, Want: bounded(want), Have: bounded(got)})
+		}
+	}
+	add("name", d.Name, have.Name)
+	if d.Description != nil {
+		add("description", *d.Description, have.Description)
+	}
+	if have.MembersKnown {
+		out = append(out, d.diffPeople(have)...)
+	}
+	for _, m := range []struct {
+		field     string
+		want, got []Metric
+	}{
+		{"defaultGateMetrics", d.DefaultGateMetrics, have.DefaultGateMetrics},
+		{"defaultExperimentPrimaryMetrics", d.DefaultExperimentPrimaryMetrics, have.DefaultExperimentPrimaryMetrics},
+		{"defaultExperimentSecondaryMetrics", d.DefaultExperimentSecondaryMetrics, have.DefaultExperimentSecondaryMetrics},
+		{"defaultHoldoutMetrics", d.DefaultHoldoutMetrics, have.DefaultHoldoutMetrics},
+	} {
+		if m.want != nil {
+			add(m.field, joined(metricSet(m.want)), joined(metricSet(m.got)))
+		}
+	}
+	if d.ChangeTeamConfigs != nil {
+		add("changeTeamConfigs", *d.ChangeTeamConfigs, have.ChangeTeamConfigs)
+	}
+	if d.ReviewApproval != nil {
+		add("reviewApproval", *d.ReviewApproval, have.ReviewApproval)
+	}
+	if d.DefaultTargetApplications != nil {
+		add("defaultTargetApplications", joined(stringSet(d.DefaultTargetApplications)), joined(stringSet(have.DefaultTargetApplications)))
+	}
+	if d.DefaultHoldoutID != nil {
+		add("defaultHoldoutID", *d.DefaultHoldoutID, deref(have.DefaultHoldoutID))
+	}
+	for _, b := range []struct {
+		field     string
+		want, got *bool
+	}{
+		{"requireReviews", d.RequireReviews, have.RequireReviews},
+		{"requireGateTemplates", d.RequireGateTemplates, have.RequireGateTemplates},
+		{"requireExperimentTemplates", d.RequireExperimentTemplates, have.RequireExperimentTemplates},
+		{"requireDynamicConfigTemplates", d.RequireDynamicConfigTemplates, have.RequireDynamicConfigTemplates},
+	} {
+		if b.want != nil {
+			add(b.field, fmt.Sprint(*b.want), fmt.Sprint(deref(b.got)))
+		}
+	}
+	return out
+}
+
+func (d *DesiredTeam) diffPeople(have *Team) []Difference {
+	var out []Difference
+	gotAdmins := emailSet(have.Admins)
+	wantAdmins := gotAdmins
+	if d.Admins != nil {
+		wantAdmins = emailSet(d.Admins)
+	}
+	if d.Members != nil {
+		want, got := without(emailSet(d.Members), wantAdmins), without(emailSet(have.Members), gotAdmins)
+		// Who is admin already counts as a member; whether that is right is
+		// the admins' difference to tell.
+		if !maps.Equal(without(want, gotAdmins), without(got, wantAdmins)) {
+			out = append(out, Difference{
+				Field: "members", Want: bounded(joined(want)), Have: bounded(joined(got)),
+				Revokes: len(without(without(got, want), wantAdmins)) > 0,
+			})
+		}
+	}
+	if d.Admins != nil && !maps.Equal(wantAdmins, gotAdmins) {
+		out = append(out, Difference{
+			Field: "admins", Want: bounded(joined(wantAdmins)), Have: bounded(joined(gotAdmins)),
+			Revokes: len(without(gotAdmins, wantAdmins)) > 0,
+		})
+	}
+	return out
+}
+
+// Merge is the whole definition to write: what is desired, and for the rest
+// what the console has. A nil have stands for a team yet to be created.
+func (d *DesiredTeam) Merge(have *Team) Team {
+	out := Team{ChangeTeamConfigs: "anyone", ReviewApproval: "anyone", MembersKnown: true}
+	if have != nil {
+		out = *have
+	}
+	out.Name = d.Name
+	set(&out.Description, d.Description)
+	setList(&out.Members, dedupedEmails(d.Members))
+	setList(&out.Admins, dedupedEmails(d.Admins))
+	setList(&out.DefaultGateMetrics, d.DefaultGateMetrics)
+	setList(&out.DefaultExperimentPrimaryMetrics, d.DefaultExperimentPrimaryMetrics)
+	setList(&out.DefaultExperimentSecondaryMetrics, d.DefaultExperimentSecondaryMetrics)
+	setList(&out.DefaultHoldoutMetrics, d.DefaultHoldoutMetrics)
+	set(&out.ChangeTeamConfigs, d.ChangeTeamConfigs)
+	set(&out.ReviewApproval, d.ReviewApproval)
+	setList(&out.DefaultTargetApplications, d.DefaultTargetApplications)
+	setPointer(&out.DefaultHoldoutID, d.DefaultHoldoutID)
+	setPointer(&out.RequireReviews, d.RequireReviews)
+	setPointer(&out.RequireGateTemplates, d.RequireGateTemplates)
+	setPointer(&out.RequireExperimentTemplates, d.RequireExperimentTemplates)
+	setPointer(&out.RequireDynamicConfigTemplates, d.RequireDynamicConfigTemplates)
+	return out
+}
+
+func set[T any](dst *T, src *T) {
+	if src != nil {
+		*dst = *src
+	}
+}
+
+func setPointer[T any](dst **T, src *T) {
+	if src != nil {
+		*dst = src
+	}
+}
+
+func setList[T any](dst *[]T, src []T) {
+	if src != nil {
+		*dst = src
+	}
+}
+
+func deref[T any](p *T) T {
+	var zero T
+	if p == nil {
+		return zero
+	}
+	return *p
+}
+
+func emailSet(emails []string) map[string]bool {
+	set := make(map[string]bool, len(emails))
+	for _, email := range emails {
+		set[EmailKey(email)] = true
+	}
+	return set
+}
+
+// dedupedEmails keeps the first spelling of each address; nil stays nil.
+func dedupedEmails(emails []string) []string {
+	if emails == nil {
+		return nil
+	}
+	seen := make(map[string]bool, len(emails))
+	out := make([]string, 0, len(emails))
+	for _, email := range emails {
+		if key := EmailKey(email); !seen[key] {
+			seen[key] = true
+			out = append(out, email)
+		}
+	}
+	return out
+}
+
+func metricSet(metrics []Metric) map[string]bool {
+	set := make(map[string]bool, len(metrics))
+	for _, m := range metrics {
+		set[m.Name+" ("+m.Type+")"] = true
+	}
+	return set
+}
+
+func stringSet(items []string) map[string]bool {
+	set := make(map[string]bool, len(items))
+	for _, item := range items {
+		set[item] = true
+	}
+	return set
+}
+
+func without(set, remove map[string]bool) map[string]bool {
+	out := make(map[string]bool, len(set))
+	for key := range set {
+		if !remove[key] {
+			out[key] = true
+		}
+	}
+	return out
+}
+
+func joined(set map[string]bool) string {
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
+}
+
+// maxShown is how many bytes of a value are shown to people in a diff or event.
+const maxShown = 256
+
+func bounded(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	cut := maxShown
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%s… (%d bytes)", text[:cut], len(text))
+}

@@ -1,0 +1,212 @@
+package console
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// A Caller says in whose name, and in which lane, a call pays the quota.
+type Caller = quota.Request
+
+// settle is how long after a write of ours a read may still show the state
+// before it. Reads begun within it never override the write's own answer.
+const settle = 15 * time.Second
+
+// unauthorizedPause is how long calls are refused here, unsent, after the
+// console refused the key: thousands of objects need not each find out.
+const unauthorizedPause = 15 * time.Second
+
+// Presence says what is known of whether something is in the console.
+type Presence int
+
+const (
+	// Unlisted: the last listing does not have it, which alone proves nothing.
+	Unlisted Presence = iota
+	// Present: it was there when last seen.
+	Present
+	// Absent: the console was asked for it by name, and said that it is not there.
+	Absent
+)
+
+// An Observation is what is known of one user or team.
+type Observation[T any] struct {
+	Presence Presence
+	Value    T
+	// At is when the read behind it began, or the answer to our write came.
+	// For a team: when it was last seen whole, members included.
+	At time.Time
+	// Doubtful is true after a write whose outcome is unknown: it must be read
+	// again before anything is concluded from it.
+	Doubtful bool
+}
+
+// A Change tells which users and teams a reading found to be different from
+// what was known.
+type Change struct {
+	// Emails holds the [EmailKey] of each changed user.
+	Emails []string
+	// TeamIDs and TeamNames identify changed, new and vanished teams.
+	TeamIDs, TeamNames []string
+	// Access is true when the console began or ceased to accept the key.
+	Access bool
+}
+
+// A Project is the shared view of a console project: everything that listings,
+// single reads and the answers to our own writes have told, newest last. All
+// methods are safe for concurrent use. Calls that cost quota take a [Caller].
+type Project struct {
+	api     API
+	limiter *quota.Limiter
+	cancel  context.CancelFunc
+	users   *reader[User]
+	teams   *reader[Team]
+
+	mu       sync.Mutex
+	people   map[string]*person
+	byID     map[string]*teamEntry
+	nameless map[string][]Team
+	demoting map[string]bool
+	awaited  map[string]awaiting
+	sinks    map[string]func(Change)
+
+	refused   *Error
+	refusedAt time.Time
+}
+
+type awaiting struct {
+	emails map[string]bool
+	notify func()
+}
+
+// NewProject returns the view of the project that api reaches. Close it.
+func NewProject(api API, limiter *quota.Limiter) *Project {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Project{
+		api: api, limiter: limiter, cancel: cancel,
+		people:   map[string]*person{},
+		byID:     map[string]*teamEntry{},
+		nameless: map[string][]Team{},
+		demoting: map[string]bool{},
+		awaited:  map[string]awaiting{},
+		sinks:    map[string]func(Change){},
+	}
+	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, waiters: map[string]waiter{},
+		list: func(ctx context.Context, by quota.Request) (l Listing[User], err error) {
+			err = p.call(func() (err error) { l, err = api.ListUsers(ctx, by); return })
+			return
+		}}
+	p.teams = &reader[Team]{ctx: ctx, key: "listing/teams", accept: p.acceptTeams, waiters: map[string]waiter{},
+		list: func(ctx context.Context, by quota.Request) (l Listing[Team], err error) {
+			err = p.call(func() (err error) { l, err = api.ListTeams(ctx, by); return })
+			return
+		}}
+	return p
+}
+
+// Close ends readings under way. Calls made by callers end with their contexts.
+func (p *Project) Close() { p.cancel() }
+
+// Limiter is the quota that the project's calls pay.
+func (p *Project) Limiter() *quota.Limiter { return p.limiter }
+
+// Subscribe has sink told of every change that readings find. A later
+// subscription under the same key replaces it; a nil sink ends it.
+func (p *Project) Subscribe(key string, sink func(Change)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if sink == nil {
+		delete(p.sinks, key)
+		return
+	}
+	p.sinks[key] = sink
+}
+
+// Settle gives up the caller's places in the quota and in the readings. A
+// caller that needs nothing more calls it, lest a token is held for it in vain.
+func (p *Project) Settle(key string) {
+	p.users.withdraw(key)
+	p.teams.withdraw(key)
+	p.limiter.Withdraw(key)
+}
+
+// Forget is Settle for a caller that is gone: it awaits nobody either.
+func (p *Project) Forget(key string) {
+	p.Settle(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.awaited, key)
+}
+
+// Await has notify called, once, when a listing shows one of the addresses.
+// It replaces what the key awaited before; no addresses: nothing any more.
+func (p *Project) Await(key string, emails []string, notify func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(emails) == 0 {
+		delete(p.awaited, key)
+		return
+	}
+	p.awaited[key] = awaiting{emails: emailSet(emails), notify: notify}
+}
+
+// Awaiting reports how many callers wait for people to appear.
+func (p *Project) Awaiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.awaited)
+}
+
+// Refused returns the console's refusal of the key while that stands.
+func (p *Project) Refused() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused == nil {
+		return nil
+	}
+	return p.refused
+}
+
+// call runs one call to the console, unless the console has just refused the
+// key, and notes whether it was refused now.
+func (p *Project) call(do func() error) error {
+	p.mu.Lock()
+	if p.refused != nil && time.Since(p.refusedAt) < unauthorizedPause {
+		defer p.mu.Unlock()
+		return p.refused
+	}
+	p.mu.Unlock()
+
+	err := do()
+
+	p.mu.Lock()
+	was := p.refused != nil
+	if e, ok := asError(err); ok && e.Class == Unauthorized {
+		p.refused, p.refusedAt = e, time.Now()
+	} else if err == nil {
+		p.refused = nil
+	}
+	changed := was != (p.refused != nil)
+	p.mu.Unlock()
+	if changed {
+		p.publish(Change{Access: true})
+	}
+	return err
+}
+
+func (p *Project) publish(c Change) {
+	if len(c.Emails)+len(c.TeamIDs)+len(c.TeamNames) == 0 && !c.Access {
+		return
+	}
+	p.mu.Lock()
+	sinks := make([]func(Change), 0, len(p.sinks))
+	for _, sink := range p.sinks {
+		sinks = append(sinks, sink)
+	}
+	p.mu.Unlock()
+	for _, sink := range sinks {
+		sink(c)
+	}
+}

@@ -1,0 +1,181 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// ErrReading says that what was asked for is being read; the caller is
+// notified when the reading has ended, well or not.
+var ErrReading = errors.New("the console is being read")
+
+// Pauses between attempts at a listing that somebody waits for.
+const (
+	listRetryMin = time.Second
+	listRetryMax = 30 * time.Second
+)
+
+// A reader reads one kind of listing: once at a time, for everybody who asks,
+// and again by itself while somebody waits and it fails.
+type reader[T any] struct {
+	ctx context.Context
+	// key is the reader's name to the quota.
+	key  string
+	list func(context.Context, quota.Request) (Listing[T], error)
+	// accept is handed each good listing before those who wait are told.
+	accept func(Listing[T])
+
+	mu       sync.Mutex
+	good     ListingInfo
+	err      error
+	failures int
+	retryAt  time.Time
+	running  *run
+	waiters  map[string]waiter
+}
+
+// ListingInfo tells of the last good reading of a listing.
+type ListingInfo struct {
+	// StartedAt is when it began; zero when there was none.
+	StartedAt time.Time
+	// Complete is false when absence from it means nothing.
+	Complete bool
+	// Pages is what it cost.
+	Pages int
+}
+
+type waiter struct {
+	since  time.Time
+	lane   quota.Lane
+	notify func()
+}
+
+type run struct {
+	lane   quota.Lane
+	cancel context.CancelFunc
+}
+
+// ensure returns nil when the last good listing began at since or later, and a
+// zero since is satisfied by any. Otherwise it sees to it that one is read,
+// remembers to notify the caller, and returns ErrReading, or the error of the
+// last attempt while attempts fail.
+func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.satisfies(since) {
+		delete(r.waiters, by.Key)
+		return nil
+	}
+	r.waiters[by.Key] = waiter{since: since, lane: by.Lane, notify: by.Notify}
+	switch {
+	case r.running == nil && !time.Now().Before(r.retryAt):
+		r.start(by.Lane)
+	case r.running != nil && by.Lane < r.running.lane:
+		// A check for drift waits for what people wait for, not the reverse.
+		r.running.cancel()
+		r.start(by.Lane)
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return ErrReading
+}
+
+func (r *reader[T]) satisfies(since time.Time) bool {
+	return !r.good.StartedAt.IsZero() && !r.good.StartedAt.Before(since)
+}
+
+// start needs r.mu.
+func (r *reader[T]) start(lane quota.Lane) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	current := &run{lane: lane, cancel: cancel}
+	r.running = current
+	go func() {
+		defer cancel()
+		listing, err := r.list(ctx, quota.Request{Key: r.key, Lane: lane})
+		r.finish(current, listing, err)
+	}()
+}
+
+func (r *reader[T]) finish(current *run, listing Listing[T], err error) {
+	r.mu.Lock()
+	superseded := r.running != current || r.ctx.Err() != nil
+	r.mu.Unlock()
+	if superseded {
+		return
+	}
+	if err == nil {
+		r.accept(listing)
+	}
+	r.mu.Lock()
+	if r.running != current {
+		r.mu.Unlock()
+		return
+	}
+	r.running, r.err = nil, err
+	var tell []func()
+	if err != nil {
+		r.failures++
+		pause := min(listRetryMax, listRetryMin<<min(r.failures-1, 10))
+		pause += time.Duration(rand.Int64N(int64(pause)/4 + 1))
+		r.retryAt = time.Now().Add(pause)
+		time.AfterFunc(pause, r.retry)
+		for _, w := range r.waiters {
+			tell = append(tell, w.notify)
+		}
+	} else {
+		r.failures = 0
+		r.good = ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages}
+		for key, w := range r.waiters {
+			if r.satisfies(w.since) {
+				tell = append(tell, w.notify)
+				delete(r.waiters, key)
+			}
+		}
+		r.startForWaiters()
+	}
+	r.mu.Unlock()
+	for _, notify := range tell {
+		if notify != nil {
+			notify()
+		}
+	}
+}
+
+func (r *reader[T]) retry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() == nil && r.running == nil {
+		r.startForWaiters()
+	}
+}
+
+// startForWaiters needs r.mu.
+func (r *reader[T]) startForWaiters() {
+	if len(r.waiters) == 0 {
+		return
+	}
+	lane := quota.Drift
+	for _, w := range r.waiters {
+		lane = min(lane, w.lane)
+	}
+	r.start(lane)
+}
+
+// withdraw forgets that somebody waits.
+func (r *reader[T]) withdraw(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.waiters, key)
+}
+
+func (r *reader[T]) info() ListingInfo {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.good
+}

@@ -1,0 +1,223 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A person is what is known of one address.
+type person struct {
+	presence Presence
+	user     User
+	at       time.Time
+	wrote    time.Time
+	doubtful bool
+}
+
+// ReadUsers returns nil when users were listed at since or later (any time, for
+// a zero since). Otherwise a listing is under way, by is notified when it has
+// ended, and the error is [ErrReading] or that of the last attempt.
+func (p *Project) ReadUsers(by Caller, since time.Time) error { return p.users.ensure(by, since) }
+
+// UsersRead tells of the last listing of users.
+func (p *Project) UsersRead() ListingInfo { return p.users.info() }
+
+// User returns what is known of an address, without any call.
+func (p *Project) User(email string) Observation[User] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e, ok := p.people[EmailKey(email)]
+	if !ok {
+		return Observation[User]{}
+	}
+	return Observation[User]{Presence: e.presence, Value: e.user, At: e.at, Doubtful: e.doubtful}
+}
+
+// FetchUser reads one user from the console. A person who is not in the
+// project is an Absent observation, not an error.
+func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Observation[User], error) {
+	began := time.Now()
+	var user User
+	err := p.call(func() (err error) { user, err = p.api.GetUser(ctx, by, email); return })
+	absent := ClassOf(err) == NotFound
+	if err != nil && !absent {
+		return Observation[User]{}, fmt.Errorf("read user %s: %w", email, err)
+	}
+	p.mu.Lock()
+	e := p.person(email)
+	// The single read may be as stale as a listing: it does not undo our write.
+	if !e.settling(began) || e.doubtful {
+		e.presence, e.user, e.at, e.doubtful = Present, user, began, false
+		if absent {
+			e.presence = Absent
+		}
+	}
+	p.mu.Unlock()
+	return p.User(email), nil
+}
+
+// UpdateUser changes a user; the answer becomes what is known of the user.
+func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, change UserChange) (User, error) {
+	var user User
+	err := p.call(func() (err error) { user, err = p.api.UpdateUser(ctx, by, email, change); return })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.person(email)
+	switch ClassOf(err) {
+	case "":
+		if err != nil {
+			return User{}, err
+		}
+		if user.ID == "" {
+			user.ID = e.user.ID
+		}
+		*e = person{presence: Present, user: user, at: time.Now(), wrote: time.Now()}
+	case Ambiguous:
+		e.doubtful = true
+	case NotFound:
+		*e = person{presence: Absent, at: time.Now()}
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("update user %s: %w", email, err)
+	}
+	return user, nil
+}
+
+// Invite asks people into the project.
+func (p *Project) Invite(ctx context.Context, by Caller, invitation Invitation) error {
+	err := p.call(func() error { return p.api.Invite(ctx, by, invitation) })
+	if err != nil {
+		return fmt.Errorf("invite %v: %w", invitation.Emails, err)
+	}
+	return nil
+}
+
+// Counts returns how many users, Admins and teams the project is known to have.
+func (p *Project) Counts() (users, admins, teams int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.people {
+		if e.presence == Present {
+			users++
+			if IsAdmin(e.user.Role) {
+				admins++
+			}
+		}
+	}
+	for _, e := range p.byID {
+		if e.presence == Present {
+			teams++
+		}
+	}
+	for _, named := range p.nameless {
+		teams += len(named)
+	}
+	return users, admins, teams
+}
+
+// BeginDemotion is called before an Admin is made something less. It makes
+// sure, by reading another Admin from the console, that one remains, counting
+// nobody who is being demoted at the same time. An Admin seen after since is
+// not read again, so that waiting in the quota does not undo the reading. When
+// none remains, remains is false; else end must be called after the write.
+func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, since time.Time) (remains bool, end func(), err error) {
+	key := EmailKey(email)
+	for {
+		other, ok := p.claimDemotion(key)
+		if !ok {
+			return false, nil, nil
+		}
+		end = func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			delete(p.demoting, key)
+		}
+		seen := p.User(other)
+		if seen.At.Before(since) {
+			seen, err = p.FetchUser(ctx, by, other)
+		}
+		if err != nil {
+			end()
+			return false, nil, fmt.Errorf("make sure that another Admin remains: %w", err)
+		}
+		if seen.Presence == Present && IsAdmin(seen.Value.Role) {
+			return true, end, nil
+		}
+		end()
+	}
+}
+
+// claimDemotion marks key as being demoted and names an Admin who is not.
+func (p *Project) claimDemotion(key string) (other string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var admins []string
+	for k, e := range p.people {
+		if k != key && !p.demoting[k] && e.presence == Present && IsAdmin(e.user.Role) {
+			admins = append(admins, k)
+		}
+	}
+	if len(admins) == 0 {
+		return "", false
+	}
+	p.demoting[key] = true
+	return p.people[slices.Min(admins)].user.Email, true
+}
+
+// person needs p.mu.
+func (p *Project) person(email string) *person {
+	key := EmailKey(email)
+	e, ok := p.people[key]
+	if !ok {
+		e = &person{}
+		p.people[key] = e
+	}
+	return e
+}
+
+// settling reports whether a read that began then may not yet show our write.
+func (e *person) settling(began time.Time) bool {
+	return !e.wrote.IsZero() && began.Before(e.wrote.Add(settle))
+}
+
+func (p *Project) acceptUsers(l Listing[User]) {
+	p.mu.Lock()
+	listed := make(map[string]bool, len(l.Items))
+	var change Change
+	for _, user := range l.Items {
+		key := EmailKey(user.Email)
+		listed[key] = true
+		e := p.person(user.Email)
+		if e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+			continue
+		}
+		if e.presence != Present || e.user != user {
+			change.Emails = append(change.Emails, key)
+		}
+		*e = person{presence: Present, user: user, at: l.StartedAt}
+	}
+	for key, e := range p.people {
+		if e.presence != Present || listed[key] || !l.Complete || e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+			continue
+		}
+		e.presence = Unlisted
+		change.Emails = append(change.Emails, key)
+	}
+	var tell []func()
+	for key, a := range p.awaited {
+		for email := range a.emails {
+			if e, ok := p.people[email]; ok && e.presence == Present {
+				tell = append(tell, a.notify)
+				delete(p.awaited, key)
+				break
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, notify := range tell {
+		notify()
+	}
+	p.publish(change)
+}
