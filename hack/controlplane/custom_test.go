@@ -98,13 +98,12 @@ func TestNamespaceDeletion(t *testing.T) {
 	if _, err := core.CoreV1().ConfigMaps(ns).Create(t.Context(), settings, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	selectNS := metav1.ListOptions{FieldSelector: "metadata.name=" + ns}
-	namespaceWatch, err := core.CoreV1().Namespaces().Watch(t.Context(), selectNS)
+	namespaceWatch, err := core.CoreV1().Namespaces().Watch(t.Context(), watchOf(ns))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer namespaceWatch.Stop()
-	settingsWatch, err := core.CoreV1().ConfigMaps(ns).Watch(t.Context(), metav1.ListOptions{})
+	settingsWatch, err := core.CoreV1().ConfigMaps(ns).Watch(t.Context(), watchOf(settings.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +129,12 @@ func TestNamespaceDeletion(t *testing.T) {
 	if err != nil || len(left.Items) != 0 {
 		t.Errorf("%d objects left, error %v; want none", len(left.Items), err)
 	}
+}
+
+// watchOf selects one object, for as long as a deletion may take at most.
+func watchOf(name string) metav1.ListOptions {
+	seconds := int64(30)
+	return metav1.ListOptions{FieldSelector: "metadata.name=" + name, TimeoutSeconds: &seconds}
 }
 
 // awaitDeleted returns at the first deletion the watch reports.
@@ -161,7 +166,7 @@ func TestDefinitionDeletion(t *testing.T) {
 	}
 	const name = "gadgets.controlplane.test"
 	definitions := extensions.ApiextensionsV1().CustomResourceDefinitions()
-	w, err := definitions.Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	w, err := definitions.Watch(t.Context(), watchOf(name))
 	if err != nil {
 		t.Fatal(err)
 	}

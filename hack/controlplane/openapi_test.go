@@ -35,7 +35,8 @@ func TestDefinitionsOfBuiltInKinds(t *testing.T) {
 	if data.Description == "" || data.AdditionalProperties == nil || data.AdditionalProperties.Schema.Format != "byte" {
 		t.Errorf("definition of a Secret's data %+v, want a described map of bytes", data)
 	}
-	if ref := field("events.v1.Event", "regarding").Ref.String(); ref != "#/io.k8s.api.core.v1.ObjectReference" {
+	regarding := field("events.v1.Event", "regarding")
+	if ref := regarding.Ref.String(); ref != "#/io.k8s.api.core.v1.ObjectReference" {
 		t.Errorf("regarding refers to %q, want an ObjectReference", ref)
 	}
 	for name, definition := range definitions {
