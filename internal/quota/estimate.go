@@ -7,7 +7,10 @@ const (
 	decrease = 0.9
 	// recoveryPeriods is how many window lengths after a 429 the whole limit is
 	// tried again.
-	recoveryPeriods = 16
+	recoveryPeriods = 20
+	// wary is how many attempts are made at once for as long after a 429: no
+	// more than so many are refused together when others take more than before.
+	wary = 4
 )
 
 // estimate is how much of a window other clients of the project seem to leave
@@ -15,7 +18,7 @@ const (
 //
 // The recovery is quadratic in time, so it stays near the level that was
 // refused for about five periods when others keep using half of the window, and
-// is still back at the limit after sixteen when they have stopped. Up to
+// is still back at the limit after twenty when they have stopped. Up to
 // proven the capacity may be used at will; beyond, one attempt at a time has
 // to succeed first, so finding the ceiling costs one 429, not a burst of them.
 type estimate struct {
@@ -76,12 +79,15 @@ func (w *window) refused() {
 	}
 }
 
+// doubtful says whether the window gave rise to a 429 not long ago.
+func (w *window) doubtful(now instant) bool {
+	w.est.unproven = w.est.unproven && now < w.est.provenEnd
+	return w.est.unproven
+}
+
 // explores says whether one more request would go beyond what is proven.
 func (w *window) explores(now instant, held int) bool {
-	if w.est.unproven && now >= w.est.provenEnd {
-		w.est.unproven = false
-	}
-	return w.est.unproven && w.own(now, held) >= w.est.proven
+	return w.doubtful(now) && w.own(now, held) >= w.est.proven
 }
 
 // proved notes that an attempt beyond proven was accepted.

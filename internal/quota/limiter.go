@@ -24,6 +24,8 @@ type Limiter struct {
 	base    time.Time // instants count from here
 	jitter  func() float64
 	maxCall time.Duration
+	skew    time.Duration    // how far a node's clock may be off
+	clock   func() time.Time // the wall clock, for records
 
 	mu      sync.Mutex
 	config  Config
@@ -31,7 +33,9 @@ type Limiter struct {
 	use     usage
 	people  int // held for requests of people
 	free    int // requests made that the windows did not count
+	past    int // requests known from records
 	gate    gate
+	journal *journal // nil without a Store
 	// explorer says that an attempt beyond the proven capacity is being made.
 	explorer bool
 
@@ -67,6 +71,8 @@ func New(cfg Config, opts ...Option) *Limiter {
 		base:    time.Now(),
 		jitter:  rand.Float64,
 		maxCall: defaultMaxCall,
+		skew:    defaultClockSkew,
+		clock:   time.Now,
 		tickets: make(map[string]*ticket),
 		timerAt: never,
 		gate:    gate{closedAt: -1},
@@ -212,7 +218,8 @@ func (l *Limiter) Waiting(key string) (*WaitError, bool) {
 }
 
 // Close gives up all tickets: Acquire returns ErrClosed and no Notify function
-// is called any more. Attempts under way may still be ended.
+// is called any more. Attempts under way may still be ended. With a Store,
+// Close saves the record a last time, for which it takes up to 20 seconds.
 func (l *Limiter) Close() {
 	now := l.lock()
 	if l.closed {
@@ -236,6 +243,9 @@ func (l *Limiter) Close() {
 	l.granted = nil
 	clear(l.tickets)
 	l.unlock(now)
+	if l.journal != nil {
+		l.finish()
+	}
 }
 
 // counts says whether a request needs a token.
@@ -326,9 +336,14 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 		return 0
 	}
 	for _, w := range l.windows {
-		if w.room(now, lane, l.use) > now || l.explorer && w.explores(now, l.use.held) {
+		if w.room(now, lane, l.use) > now ||
+			l.use.held >= wary && w.doubtful(now) ||
+			l.explorer && w.explores(now, l.use.held) {
 			return ReasonQuota
 		}
+	}
+	if l.journal != nil && (!l.journal.loaded || l.journal.first(now) == nil) {
+		return ReasonRecord
 	}
 	return 0
 }
@@ -340,14 +355,18 @@ func (l *Limiter) schedule(now instant) {
 	if l.unpaid.len() > 0 && !l.gate.out {
 		next = l.gate.until
 	}
+	room := never
 	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
-		at := l.gate.until
+		room = l.gate.until
 		for _, w := range l.windows {
-			at = max(at, w.room(now, t.Lane, l.use))
+			room = max(room, w.room(now, t.Lane, l.use))
 		}
-		if at > now {
-			next = min(next, at)
+		if room > now {
+			next = min(next, room)
 		}
+	}
+	if l.journal != nil {
+		next = min(next, l.journalNext(now, room))
 	}
 	if len(l.granted) > 0 {
 		next = min(next, l.granted[0].expires)
@@ -391,7 +410,10 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	for _, c := range cfg.Windows {
 		if c.Per > 0 {
 			w := newWindow(c, share)
-			w.inherit(now, l.windows, int(l.taken)-l.use.held)
+			w.inherit(now, l.windows, l.past+int(l.taken)-l.use.held)
+			if i := slices.IndexFunc(l.windows, func(o *window) bool { return o.Per == c.Per }); i >= 0 {
+				w.est = l.windows[i].est
+			}
 			windows = append(windows, w)
 		}
 	}

@@ -8,6 +8,7 @@ type hold struct {
 	counts   bool // a token of every window
 	trial    bool // the gate's one trial
 	explores bool // the one attempt beyond the proven capacity
+	block    *block
 }
 
 // Permit allows one HTTP attempt. It ends with Done or Cancel, whichever is
@@ -69,6 +70,9 @@ func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
 		h.explores = h.explores || w.explores(now, l.use.held)
 	}
 	l.explorer = l.explorer || h.explores
+	if l.journal != nil {
+		h.block = l.journal.take(now)
+	}
 	l.taken++
 	l.use.held++
 	if lane == Drift {
@@ -86,10 +90,10 @@ func (l *Limiter) start(now instant, h hold, p *Permit) {
 }
 
 // claim turns the token held for t into a permit. If the gate has closed since,
-// the ticket goes back to the front of its turn instead.
+// or the token's block is over, the ticket goes back to the front of its turn.
 func (l *Limiter) claim(now instant, t *ticket, p *Permit) bool {
 	t.granted = false
-	if now < l.gate.until {
+	if now < l.gate.until || t.block != nil && now >= t.block.notAfter {
 		l.release(t.hold)
 		l.queue(t.Mutation).push(t, true)
 		return false
@@ -108,6 +112,9 @@ func (l *Limiter) release(h hold) {
 	} else {
 		l.free--
 	}
+	if h.block != nil {
+		h.block.left++
+	}
 	l.forget(h)
 }
 
@@ -121,6 +128,9 @@ func (l *Limiter) forget(h hold) {
 	}
 	if !h.counts {
 		return
+	}
+	if h.block != nil {
+		h.block.out--
 	}
 	l.use.held--
 	if h.lane == Drift {

@@ -102,7 +102,10 @@ func (w *window) expire(now instant) {
 }
 
 // clear forgets all requests.
-func (w *window) clear() { w.head, w.size, w.spent, w.drift = 0, 0, 0, 0 }
+func (w *window) clear() {
+	w.head, w.size, w.spent, w.drift = 0, 0, 0, 0
+	w.est.filled, w.est.filledUntil = 0, 0
+}
 
 // backAt returns when n tokens will have come back, counted by count; never if
 // that depends on attempts which have not ended.
@@ -184,9 +187,6 @@ func (w *window) inherit(now instant, old []*window, ended int) {
 	}
 	if from == nil {
 		return
-	}
-	if from.Per == w.Per {
-		w.est = from.est
 	}
 	shift := w.hold() - from.hold()
 	for i := range from.size {

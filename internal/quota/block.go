@@ -1,0 +1,298 @@
+package quota
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// BlockLife is how long after it was drawn up a block of tokens may be
+	// used. The longer, the fewer saves a slow trickle of requests costs, and
+	// the later the unused tokens of a crashed process come back.
+	BlockLife = 15 * time.Second
+
+	// blockAhead is how long before the windows have room a block is saved, so
+	// that nobody waits for the save.
+	blockAhead = 500 * time.Millisecond
+
+	storeTimeout     = 10 * time.Second
+	defaultClockSkew = 2 * time.Second
+)
+
+// Durability says how a Limiter keeps its Record.
+//
+// Requests are recorded ahead of use, in blocks: before a token is used, a
+// saved record says that a number of requests may start until some deadline.
+// What a process did not record, it did not send; so whoever loads the record,
+// after a restart, a crash or a change of leader, knows all requests that may
+// have been made.
+//
+// A block is a quarter of the shortest window, and at least two seconds' worth
+// at full speed: so a backlog costs less than one save per second, and while
+// one block is being saved the other half of the last one lasts for a second.
+// An idle limiter saves nothing.
+//
+// The price of a crash: the unused tokens of the open blocks, at most two of
+// them as a rule and so half of the shortest window, count as used, and the
+// used ones count for longer, until BlockLife, MaxCall and twice ClockSkew are
+// over (49 seconds by default) and then the window itself. After Close nothing
+// is lost.
+type Durability struct {
+	// Identity names this process among those that use the record: it must
+	// differ between processes whose clocks may differ, such as the Pod's name.
+	Identity string
+	// Fresh says that the quota has never been used before, so that a missing
+	// record means that nothing was sent. Otherwise a missing record means that
+	// every window may be full.
+	Fresh bool
+	// OnRecordLoss is called, without locks, when the record was missing
+	// unexpectedly or damaged, and every window therefore counts as full.
+	OnRecordLoss func(reason string)
+	// ClockSkew is how far a node's clock may be off; 0 means 2s.
+	ClockSkew time.Duration
+	// Clock is the wall clock; nil means time.Now.
+	Clock func() time.Time
+}
+
+// WithStore makes the limiter's history durable.
+func WithStore(s Store, d Durability) Option {
+	return func(l *Limiter) {
+		l.journal = &journal{Durability: d, store: s}
+		if d.Clock != nil {
+			l.clock = d.Clock
+		}
+		if d.ClockSkew > 0 {
+			l.skew = d.ClockSkew
+		}
+	}
+}
+
+// block is a Block of this process.
+type block struct {
+	left     int // tokens that were not taken
+	out      int // tokens taken whose attempt has not ended
+	notAfter instant
+	revoked  bool // no more tokens may be taken
+}
+
+func (b *block) usable(now instant) bool {
+	return b.left > 0 && now < b.notAfter && !b.revoked
+}
+
+// journal keeps the record ahead of the requests. All but the store's calls
+// happens under the limiter's lock.
+type journal struct {
+	Durability
+	store    Store
+	work     sync.WaitGroup
+	stop     context.CancelFunc // ends a load
+	loaded   bool
+	written  bool // this or another process has saved the record since the start
+	busy     bool // a call to the store is being made
+	failures int  // of the store, in a row
+	retryAt  instant
+	blocks   []*block // oldest first
+	imported []Record // not yet saved
+}
+
+// first returns the oldest block with a usable token, or nil.
+func (j *journal) first(now instant) *block {
+	for _, b := range j.blocks {
+		if b.usable(now) {
+			return b
+		}
+	}
+	return nil
+}
+
+// take takes a token of a block; there is one.
+func (j *journal) take(now instant) *block {
+	b := j.first(now)
+	b.left--
+	b.out++
+	return b
+}
+
+// left is the number of usable tokens.
+func (j *journal) left(now instant) (n int) {
+	for _, b := range j.blocks {
+		if b.usable(now) {
+			n += b.left
+		}
+	}
+	return n
+}
+
+// revoke makes all tokens unusable that were not taken.
+func (j *journal) revoke() {
+	for _, b := range j.blocks {
+		b.revoked = true
+	}
+}
+
+// open lists the blocks for the record and forgets those that are over.
+// This process knows what it did not use of them.
+func (j *journal) open(now instant, wall func(now, at instant) time.Time) []Block {
+	var open []Block
+	kept := j.blocks[:0]
+	for _, b := range j.blocks {
+		n := b.out
+		if b.usable(now) {
+			n += b.left
+		}
+		if n > 0 {
+			kept = append(kept, b)
+			open = append(open, Block{N: n, NotAfter: wall(now, b.notAfter)})
+		}
+	}
+	clear(j.blocks[len(kept):])
+	j.blocks = kept
+	return open
+}
+
+// blockSize is how many tokens a block has.
+func (l *Limiter) blockSize() int {
+	if len(l.windows) == 0 {
+		return 1
+	}
+	w := l.windows[0]
+	size := max(w.limit/4, int(float64(w.limit)*2/w.Per.Seconds()), 1)
+	for _, w := range l.windows {
+		size = min(size, w.limit*max(1, int(BlockLife/w.Per)))
+	}
+	return size
+}
+
+// journalNext does what is due to the record, and returns when to look again.
+// room is when the next waiting request fits into the windows.
+func (l *Limiter) journalNext(now, room instant) instant {
+	j := l.journal
+	if j.busy {
+		return never
+	}
+	at := j.retryAt
+	if j.loaded {
+		if room == never || j.left(max(now, room)) >= max(1, l.blockSize()/2) {
+			return never
+		}
+		at = max(at, room-blockAhead)
+	}
+	if at > now {
+		return at
+	}
+	j.busy = true
+	if j.loaded {
+		l.save(now)
+	} else {
+		l.load()
+	}
+	return never
+}
+
+func (l *Limiter) save(now instant) {
+	j := l.journal
+	b := &block{left: l.blockSize(), notAfter: now + BlockLife}
+	r := l.snapshot(now)
+	r.Open = append(r.Open, Block{N: b.left, NotAfter: l.wall(now, b.notAfter)})
+	imported := len(j.imported)
+	j.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		defer cancel()
+		err := j.store.Save(ctx, r)
+		now := l.lock()
+		defer l.unlock(now)
+		j.busy = false
+		switch {
+		case err == nil:
+			j.failures = 0
+			j.written = true
+			if imported == len(j.imported) {
+				j.imported = nil
+				j.blocks = append(j.blocks, b)
+			}
+		case errors.Is(err, ErrConflict):
+			// Somebody else counts what is open as used; so must we.
+			j.revoke()
+			j.loaded, j.written = false, true
+		default:
+			l.storeFailed(now)
+		}
+	})
+}
+
+func (l *Limiter) load() {
+	j := l.journal
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	j.stop = cancel
+	j.work.Go(func() {
+		defer cancel()
+		r, err := j.store.Load(ctx)
+		now := l.lock()
+		defer l.unlock(now)
+		j.busy = false
+		var lost string
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrNoRecord):
+			if !j.Fresh || j.written {
+				lost = "the record of past calls is missing"
+			}
+		case errors.Is(err, ErrDamaged):
+			lost = "the record of past calls is damaged"
+		default:
+			l.storeFailed(now)
+			return
+		}
+		j.failures, j.loaded = 0, true
+		// The record includes our own open blocks, and so all we have sent.
+		for _, w := range l.windows {
+			w.clear()
+		}
+		for _, imported := range j.imported {
+			l.restore(now, imported)
+		}
+		if err == nil {
+			l.restore(now, r)
+		}
+		if lost != "" {
+			l.spendAll(now)
+			if j.OnRecordLoss != nil {
+				l.calls = append(l.calls, func() {
+					j.OnRecordLoss(fmt.Sprintf("%s: every window counts as used", lost))
+				})
+			}
+		}
+	})
+}
+
+func (l *Limiter) storeFailed(now instant) {
+	j := l.journal
+	j.retryAt = now + backoff(j.failures, l.jitter())
+	j.failures++
+}
+
+// finish waits for the call to the store under way and saves a last record, in
+// which only attempts under way are open.
+func (l *Limiter) finish() {
+	j := l.journal
+	now := l.lock()
+	if j.stop != nil {
+		j.stop()
+	}
+	l.unlock(now)
+	j.work.Wait()
+	now = l.lock()
+	j.revoke()
+	r, needed := l.snapshot(now), j.loaded && j.written
+	l.unlock(now)
+	if !needed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	// Without the last record the open blocks count as used, which is safe.
+	_ = j.store.Save(ctx, r)
+}

@@ -1,0 +1,298 @@
+package quota
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Errors of a Store.
+var (
+	// ErrConflict: another process has saved the record since it was loaded.
+	ErrConflict = errors.New("the quota record was changed by another process")
+	// ErrNoRecord: there is no record.
+	ErrNoRecord = errors.New("there is no quota record")
+	// ErrDamaged: there is a record, but it cannot be understood.
+	ErrDamaged = errors.New("the quota record is damaged")
+)
+
+// Store keeps the Record of one quota, so that it outlives the process. A
+// Limiter makes one call at a time, each with a context of at most 10 seconds.
+type Store interface {
+	// Load returns the record. Errors are ErrNoRecord, ErrDamaged, or others,
+	// which may pass.
+	Load(ctx context.Context) (Record, error)
+	// Save replaces the record if nobody has since this store's last Load or
+	// Save, and otherwise returns ErrConflict. It also replaces a record that
+	// Load called damaged, and creates a missing one.
+	Save(ctx context.Context, r Record) error
+}
+
+// Record is what is known of the requests of a quota. Times are wall-clock
+// times of the process that wrote it.
+type Record struct {
+	// Writer is the identity of the process that wrote the record.
+	Writer string
+	// MutationsOnly says that reads were not counted.
+	MutationsOnly bool
+	// ClosedUntil is the end of the pause after a 429; zero without one.
+	ClosedUntil time.Time
+	Windows     []WindowRecord
+	// Open lists the blocks whose requests may not all be among the spent.
+	Open []Block
+}
+
+// WindowRecord holds the requests of one window, ordered by End.
+type WindowRecord struct {
+	Per   time.Duration
+	Spent []Spent
+}
+
+// Spent is N requests that ended no later than End.
+type Spent struct {
+	End time.Time
+	N   int
+}
+
+// Block is a number of requests that may be made without a further record, each
+// to start before NotAfter.
+type Block struct {
+	N        int
+	NotAfter time.Time
+}
+
+const (
+	recordVersion = 1
+	// buckets is into how many parts a window is divided in the record.
+	buckets = 64
+	// The bounds of what is accepted as a record: more is damage.
+	maxRecordItems = 1 << 10
+	maxRecordCount = 1 << 20
+	maxRecordMilli = 1 << 43 // in the year 2248
+)
+
+// recordJSON is the stored form: times in Unix milliseconds, rounded up. Spent
+// is a flat list of pairs: milliseconds since the previous End, and N.
+type recordJSON struct {
+	Version int          `json:"v"`
+	Writer  string       `json:"writer,omitempty"`
+	Mutates bool         `json:"mutationsOnly,omitempty"`
+	Until   int64        `json:"until,omitempty"`
+	Windows []windowJSON `json:"windows"`
+	Open    [][2]int64   `json:"open,omitempty"` // N, NotAfter
+}
+
+type windowJSON struct {
+	Per   time.Duration `json:"per"` // nanoseconds
+	Spent []int64       `json:"spent"`
+}
+
+// MarshalJSON encodes the record compactly: some 2 KB when the default windows
+// of the Console API are full.
+func (r Record) MarshalJSON() ([]byte, error) {
+	j := recordJSON{Version: recordVersion, Writer: r.Writer, Mutates: r.MutationsOnly, Until: milli(r.ClosedUntil)}
+	for _, w := range r.Windows {
+		wj := windowJSON{Per: w.Per, Spent: []int64{}}
+		last := int64(0)
+		for _, s := range w.Spent {
+			at := max(last, milli(s.End))
+			wj.Spent = append(wj.Spent, at-last, int64(s.N))
+			last = at
+		}
+		j.Windows = append(j.Windows, wj)
+	}
+	for _, b := range r.Open {
+		j.Open = append(j.Open, [2]int64{int64(b.N), milli(b.NotAfter)})
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON decodes and validates a record. Errors wrap ErrDamaged.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	var j recordJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	if j.Version != recordVersion {
+		return fmt.Errorf("%w: version %d, want %d", ErrDamaged, j.Version, recordVersion)
+	}
+	if len(j.Windows) > maxRecordItems || len(j.Open) > maxRecordItems {
+		return fmt.Errorf("%w: too many windows or blocks", ErrDamaged)
+	}
+	if j.Until < 0 || j.Until > maxRecordMilli {
+		return fmt.Errorf("%w: the end of the pause is out of range", ErrDamaged)
+	}
+	out := Record{Writer: j.Writer, MutationsOnly: j.Mutates, ClosedUntil: fromMilli(j.Until)}
+	for i, wj := range j.Windows {
+		w, err := wj.decode()
+		if err != nil {
+			return fmt.Errorf("%w: window %d: %v", ErrDamaged, i, err)
+		}
+		if i > 0 && w.Per < out.Windows[i-1].Per {
+			return fmt.Errorf("%w: window %d is out of order", ErrDamaged, i)
+		}
+		out.Windows = append(out.Windows, w)
+	}
+	for i, b := range j.Open {
+		if !inRange(b[0], b[1]) {
+			return fmt.Errorf("%w: block %d is out of range", ErrDamaged, i)
+		}
+		out.Open = append(out.Open, Block{N: int(b[0]), NotAfter: fromMilli(b[1])})
+	}
+	*r = out
+	return nil
+}
+
+func (wj windowJSON) decode() (WindowRecord, error) {
+	w := WindowRecord{Per: wj.Per}
+	if wj.Per <= 0 || len(wj.Spent)%2 != 0 || len(wj.Spent) > maxRecordItems {
+		return w, errors.New("malformed")
+	}
+	at := int64(0)
+	for i := 0; i < len(wj.Spent); i += 2 {
+		if wj.Spent[i] < 0 || wj.Spent[i] > maxRecordMilli {
+			return w, errors.New("its requests are out of order")
+		}
+		at += wj.Spent[i]
+		if !inRange(wj.Spent[i+1], at) {
+			return w, errors.New("its requests are out of range")
+		}
+		w.Spent = append(w.Spent, Spent{End: fromMilli(at), N: int(wj.Spent[i+1])})
+	}
+	return w, nil
+}
+
+func inRange(n, at int64) bool {
+	return n > 0 && n <= maxRecordCount && at > 0 && at <= maxRecordMilli
+}
+
+func milli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Add(time.Millisecond - 1).UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// Export returns the record as it would be saved now, for a limiter that is to
+// inherit the history, such as that of a rotated key. Requests under way are
+// listed as an open block.
+func (l *Limiter) Export() Record {
+	now := l.lock()
+	defer l.unlock(now)
+	r := l.snapshot(now)
+	if l.journal == nil && l.use.held > 0 {
+		r.Open = []Block{{N: l.use.held, NotAfter: l.wall(now, now)}}
+	}
+	return r
+}
+
+// Import adds a record's history to the windows.
+func (l *Limiter) Import(r Record) {
+	now := l.lock()
+	defer l.unlock(now)
+	l.restore(now, r)
+	if j := l.journal; j != nil {
+		j.revoke() // what was imported has to be recorded before more is sent
+		j.imported = append(j.imported, r)
+	}
+}
+
+// wall converts an instant to the wall clock.
+func (l *Limiter) wall(now, at instant) time.Time { return l.clock().Add(at - now) }
+
+// snapshot is the record of the present state, without the open blocks' unused
+// tokens that can no longer be used.
+func (l *Limiter) snapshot(now instant) Record {
+	r := Record{MutationsOnly: l.config.MutationsOnly}
+	if l.gate.cause == ReasonThrottled && now < l.gate.until {
+		r.ClosedUntil = l.wall(now, l.gate.until)
+	}
+	for _, w := range l.windows {
+		wr := WindowRecord{Per: w.Per}
+		first := instant(math.MinInt64)
+		for i := range w.size {
+			s, last := w.at(i), len(wr.Spent)-1
+			end := l.wall(now, s.back-w.hold())
+			if last >= 0 && s.back-first < w.Per/buckets {
+				wr.Spent[last].End = end
+				wr.Spent[last].N += s.n
+				continue
+			}
+			first = s.back
+			wr.Spent = append(wr.Spent, Spent{End: end, N: s.n})
+		}
+		r.Windows = append(r.Windows, wr)
+	}
+	if l.journal != nil {
+		r.Writer = l.journal.Identity
+		r.Open = l.journal.open(now, l.wall)
+	}
+	return r
+}
+
+// restore adds to the windows what a record says. Open blocks are believed to
+// have been used, as late as can be: until their deadline, plus the longest
+// call, plus what the two clocks may differ by. Whatever clocks say, nothing
+// recorded can end later than a block saved just now could.
+func (l *Limiter) restore(now instant, r Record) {
+	skew, latest := 2*l.skew, now+BlockLife+l.maxCall
+	if l.journal != nil && r.Writer == l.journal.Identity {
+		skew = 0
+	}
+	wall := l.clock()
+	local := func(t time.Time) instant { return min(now+t.Sub(wall)+skew, latest) }
+	total := 0
+	var old []*window
+	for _, wr := range r.Windows {
+		w := &window{Window: Window{Per: wr.Per}, ring: make([]spend, 8)}
+		total = 0
+		for _, s := range wr.Spent {
+			w.add(spend{back: local(s.End) + w.hold(), n: s.N})
+			total += s.N
+		}
+		old = append(old, w)
+	}
+	for _, w := range l.windows {
+		w.inherit(now, old, w.limit)
+		for _, b := range r.Open {
+			back := min(local(b.NotAfter)+l.maxCall, latest) + w.hold()
+			if back > now {
+				w.add(spend{back: back, n: b.N})
+			}
+		}
+		if len(old) == 0 || r.MutationsOnly && !l.config.MutationsOnly {
+			w.fill(now, l.use.held)
+		}
+	}
+	for _, b := range r.Open {
+		total += b.N
+	}
+	l.past += total
+	if longest := len(l.windows) - 1; !r.ClosedUntil.IsZero() && longest >= 0 {
+		l.gate.until = max(l.gate.until, min(local(r.ClosedUntil), now+l.windows[longest].Per))
+		l.gate.cause, l.gate.trial = ReasonThrottled, true
+	}
+	l.epoch++
+}
+
+// spendAll makes every window full, as far as an unknown process may have made
+// requests that a lost record listed.
+func (l *Limiter) spendAll(now instant) {
+	for _, w := range l.windows {
+		if n := w.limit - w.spent - l.use.held; n > 0 {
+			w.add(spend{back: now + BlockLife + l.maxCall + w.hold(), n: n})
+		}
+		l.past += w.limit
+	}
+	l.epoch++
+}
