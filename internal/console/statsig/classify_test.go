@@ -29,6 +29,7 @@ func TestAnswersAreClassified(t *testing.T) {
 	}{
 		{"400", answer(400, `{"status":400,"message":"no such role"}`), console.Invalid, console.Invalid, "no such role", ok},
 		{"400 by a proxy", answer(400, page502), console.Invalid, console.Invalid, "HTTP 400: the console gave no reason", ok},
+		{"400 too large", answer(400, `{"message":"`+strings.Repeat("x", maxFailureBytes)+`"}`), console.Invalid, console.Invalid, "gave no reason", ok},
 		{"401", answer(401, `{"status":401,"message":"sent Key: `+canary+`"}`), console.Unauthorized, console.Unauthorized, "put an active Console key", ok},
 		{"401 by a proxy", answer(401, page502), console.Unauthorized, console.Unauthorized, "put an active Console key", ok},
 		{"403", answer(403, `{"status":403,"message":"refusing action"}`), console.Forbidden, console.Forbidden, "refusing action", ok},

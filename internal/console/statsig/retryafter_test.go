@@ -27,6 +27,7 @@ func TestParseRetryAfter(t *testing.T) {
 		{"more than a duration holds", "99999999999999999999", "", math.MaxInt64, true},
 		{"more than a float holds", "9" + string(make9s(400)), "", math.MaxInt64, true},
 		{"date by the answer's own clock", later, noon, 30 * time.Second, true},
+		{"date by the answer's own clock, an hour behind ours", "Sun, 01 Mar 2026 11:00:30 GMT", "Sun, 01 Mar 2026 11:00:00 GMT", 30 * time.Second, true},
 		{"date by our clock", later, "", 30 * time.Second, true},
 		{"date by our clock when the answer's is unreadable", later, "yesterday", 30 * time.Second, true},
 		{"date gone by", noon, later, 0, true},

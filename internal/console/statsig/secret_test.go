@@ -154,6 +154,10 @@ func TestMessagesAreMadeSafe(t *testing.T) {
 			}
 		})
 	}
+	odd := newClient(t, "https://console.example", func(cfg *Config) { cfg.APIKey = "s3cr3t" })
+	if got := odd.cleanMessage("Key: s3cr3t"); got != "Key: [redacted]" {
+		t.Errorf("a key of another form: %q", got)
+	}
 	for _, long := range []string{strings.Repeat("é", 400), strings.Repeat("x", 290) + canary} {
 		got := c.cleanMessage(long)
 		if n := utf8.RuneCountInString(got); n > maxMessageRunes || strings.Contains(got, canary[:12]) {

@@ -67,7 +67,12 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 }
 
 func TestTLSIsVerified(t *testing.T) {
-	server := httptest.NewUnstartedServer(answer(200, ada))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("spoken to in %s, want HTTP/2", r.Proto)
+		}
+		answer(200, ada)(w, r)
+	}))
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = quiet()
 	server.StartTLS()
@@ -89,7 +94,7 @@ func TestTLSIsVerified(t *testing.T) {
 	}
 
 	old := httptest.NewUnstartedServer(answer(200, ada))
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	old.Config.ErrorLog = quiet()
 	old.StartTLS()
 	defer old.Close()
@@ -123,6 +128,21 @@ func TestNothingIsSentTwice(t *testing.T) {
 		t.Errorf("%d requests were sent for two paid", n)
 	}
 	settled(t, c, quota.Totals{OK: 1, Unavailable: 1, Lost: 1})
+}
+
+// A try on a connection that turned out to be closed, before anything was
+// written, is forgotten: what follows may still never be sent.
+func TestTryThatWroteNothingIsForgotten(t *testing.T) {
+	var a attempt
+	req := httptest.NewRequestWithContext(a.context(t.Context()), http.MethodPost, "http://console.example/", nil)
+	a.connected.Store(true)
+	if _, err := RefuseSilentRetry(req); err != nil || a.maybeSent() {
+		t.Errorf("nothing was written: %v, maybe sent %v", err, a.maybeSent())
+	}
+	a.wroteHeaders.Store(true)
+	if _, err := RefuseSilentRetry(req); !errors.Is(err, errSilentRetry) || !a.maybeSent() {
+		t.Errorf("the headers were written: %v, maybe sent %v", err, a.maybeSent())
+	}
 }
 
 func TestRefusedConnectionHasNoEffect(t *testing.T) {
