@@ -1,10 +1,13 @@
 package main
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,6 +156,15 @@ func awaitDeleted(t *testing.T, w watch.Interface) {
 
 func TestDefinitionDeletion(t *testing.T) {
 	config := sharedServer(t)
+	const name = "gadgets.controlplane.test"
+	crds, err := readCRDs(filepath.Join("testdata", "crds"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crds = slices.DeleteFunc(crds, func(crd *apiextensionsv1.CustomResourceDefinition) bool { return crd.Name != name })
+	if err := installCRDs(t.Context(), config, crds); err != nil {
+		t.Fatal(err)
+	}
 	gadgets := newDynamic(t, config).Resource(widgets.GroupVersion().WithResource("gadgets"))
 	gadget := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "controlplane.test/v1", "kind": "Gadget", "metadata": map[string]any{"name": "g"},
@@ -164,7 +176,6 @@ func TestDefinitionDeletion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const name = "gadgets.controlplane.test"
 	definitions := extensions.ApiextensionsV1().CustomResourceDefinitions()
 	w, err := definitions.Watch(t.Context(), watchOf(name))
 	if err != nil {

@@ -26,6 +26,9 @@ const (
 	maxEventNoteLength  = 1024
 )
 
+// eventTypes are the types of events.k8s.io/v1.
+var eventTypes = []runtime.Object{&eventsv1.Event{}, &eventsv1.EventList{}}
+
 // addEventTypes registers events.k8s.io/v1 with the core Event as its internal
 // version: both APIs then serve the same stored objects.
 func addEventTypes(s *runtime.Scheme) error {

@@ -42,8 +42,8 @@ all custom resources served, it writes the kubeconfig and prints one line:
 SIGINT or SIGTERM ends it; it then removes its files.
 
 Example:
-  controlplane --crds config/crd/bases --kubeconfig /tmp/demo.kubeconfig &
-  kubectl --kubeconfig /tmp/demo.kubeconfig get namespaces
+  controlplane --crds config/crd/bases --kubeconfig demo.kubeconfig &
+  kubectl --kubeconfig demo.kubeconfig get namespaces
 
 Flags:
 `

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -119,8 +120,11 @@ func stopShared() error {
 	return errors.Join(shared.stop(), os.RemoveAll(shared.dir))
 }
 
+// newClient talks protobuf, as controller-runtime does for built-in kinds.
 func newClient(t *testing.T, config *rest.Config) kubernetes.Interface {
 	t.Helper()
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -131,9 +135,13 @@ func newClient(t *testing.T, config *rest.Config) kubernetes.Interface {
 // newNamespace makes a namespace named after the test.
 func newNamespace(t *testing.T, client kubernetes.Interface) string {
 	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower(t.Name())}}
-	if _, err := client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: strings.ToLower(t.Name()) + "-"}}
+	ns, err := client.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if ns.Labels[corev1.LabelMetadataName] != ns.Name {
+		t.Errorf("labels %v of namespace %s, want its name", ns.Labels, ns.Name)
 	}
 	return ns.Name
 }

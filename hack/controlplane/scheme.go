@@ -5,7 +5,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -79,5 +78,3 @@ func renameFieldLabels(renames map[string]string) runtime.FieldLabelConversionFu
 		return runtime.DefaultMetaV1FieldSelectorConversion(label, value)
 	}
 }
-
-var eventTypes = []runtime.Object{&eventsv1.Event{}, &eventsv1.EventList{}}
