@@ -44,6 +44,9 @@ func TestNoWindowEverHoldsTooMany(t *testing.T) {
 				}
 				share := 1 + rng.IntN(100)
 				longest := time.Duration(rng.Int64N(int64(4 * time.Second)))
+				if seed%4 == 0 {
+					longest = 0 // only the margin keeps requests apart
+				}
 				l := New(Config{Windows: windows, Share: share})
 				defer l.Close()
 				var srv server
