@@ -221,3 +221,169 @@ func TestFullLoadWithStore(t *testing.T) {
 		l.Close()
 	})
 }
+
+// holder makes a limiter over d whose process is called id.
+func holder(t *testing.T, d *disk, id string, fresh bool, lost *[]string) (*Limiter, *handle) {
+	h := newHandle(d, 7)
+	h.slow = 0
+	l := New(Config{Windows: consoleWindows, Share: 100}, WithStore(h, Durability{
+		Identity: id, Fresh: fresh, OnRecordLoss: func(s string) { *lost = append(*lost, s) },
+	}))
+	t.Cleanup(l.Close)
+	synctest.Wait()
+	return l, h
+}
+
+func acquire(t *testing.T, l *Limiter, n int) (permits []*Permit) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for range n {
+		p, err := l.Acquire(ctx, Request{Lane: Change})
+		if err != nil {
+			t.Fatalf("Acquire: %v", err)
+		}
+		permits = append(permits, p)
+	}
+	return permits
+}
+
+// TestRestart counts what the next process believes, and for how long, after a
+// clean end and after a crash.
+func TestRestart(t *testing.T) {
+	tests := []struct {
+		name  string
+		clean bool
+		next  string        // identity of the next process
+		used  int           // right after the restart: a block is a quarter of 100
+		freed time.Duration // from the restart until the short window is empty
+	}{
+		{"clean end, same process", true, "a", 3, 10*time.Second + 11*time.Millisecond},
+		{"clean end, another process", true, "b", 3, (4+10)*time.Second + 11*time.Millisecond},
+		{"crash, same process", false, "a", 25, (15+30+10)*time.Second + 11*time.Millisecond},
+		{"crash, another process", false, "b", 25, (15+30+10)*time.Second + 11*time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d disk
+				var lost []string
+				l, h := holder(t, &d, "a", true, &lost)
+				for _, p := range acquire(t, l, 3) {
+					p.Done(Outcome{})
+				}
+				if !tt.clean {
+					h.kill()
+				}
+				l.Close()
+				next, _ := holder(t, &d, tt.next, false, &lost)
+				if got := next.Stats().Windows[0].Used; got != tt.used {
+					t.Errorf("%d believed used, want %d", got, tt.used)
+				}
+				time.Sleep(tt.freed - time.Millisecond)
+				if got := next.Stats().Windows[0].Used; got != tt.used {
+					t.Errorf("%d used just before they come back, want %d", got, tt.used)
+				}
+				time.Sleep(2 * time.Millisecond)
+				if got := next.Stats().Windows[0].Used; got != 0 {
+					t.Errorf("%d used in the end, want none", got)
+				}
+				if len(lost) > 0 {
+					t.Errorf("record loss was reported: %q", lost)
+				}
+			})
+		})
+	}
+}
+
+func TestRecordLoss(t *testing.T) {
+	tests := []struct {
+		name  string
+		data  []byte
+		fresh bool
+		lost  bool
+	}{
+		{"first start", nil, true, false},
+		{"record deleted", nil, false, true},
+		{"record damaged", []byte(`{"v":1,"windows":[{"per":-1}]}`), true, true},
+		{"record of a later version", []byte(`{"v":2}`), true, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := disk{data: tt.data}
+				var lost []string
+				l, _ := holder(t, &d, "a", tt.fresh, &lost)
+				used := l.Stats().Windows[1].Used
+				if tt.lost && (used != 900 || len(lost) != 1) {
+					t.Errorf("%d used, reported %q; want a full window, reported once", used, lost)
+				}
+				if !tt.lost && (used != 0 || len(lost) != 0) {
+					t.Errorf("%d used, reported %q; want a free start", used, lost)
+				}
+				if tt.lost {
+					w := mustWait(t, l, Request{Key: "a", Lane: Change})
+					if time.Until(w.At) < 15*time.Minute {
+						t.Errorf("the first call is expected in %v, want a whole window later", time.Until(w.At))
+					}
+					time.Sleep(time.Until(w.At) + time.Second)
+				}
+				acquire(t, l, 1)[0].Done(Outcome{})
+				if d.saves == 0 {
+					t.Error("a call was made without a record")
+				}
+			})
+		})
+	}
+}
+
+// TestNoRecordNoCall cuts the store off: what is recorded may be used up, then
+// everybody waits and is told why; when the store is back, work goes on.
+func TestNoRecordNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d disk
+		var lost []string
+		l, h := holder(t, &d, "a", true, &lost)
+		acquire(t, l, 1)[0].Done(Outcome{})
+		h.kill()
+		n := 1
+		for ; n < 100; n++ {
+			p, err := l.TryAcquire(Request{Key: "a", Lane: Change})
+			if err != nil {
+				break
+			}
+			p.Done(Outcome{})
+		}
+		if n != 25 {
+			t.Errorf("%d calls were made on one block, want 25", n)
+		}
+		time.Sleep(time.Hour)
+		if w := mustWait(t, l, Request{Key: "a", Lane: Change}); w.Reason != ReasonRecord {
+			t.Errorf("%+v, want the reason Record", w)
+		}
+		h.mu.Lock()
+		h.dead = false
+		h.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		acquire(t, l, 1)
+	})
+}
+
+// TestImport hands the history of one limiter to another.
+func TestImport(t *testing.T) {
+	bubble(t, Config{Windows: []Window{{50, time.Minute}}}, func(t *testing.T, l *Limiter) {
+		spendNow(t, l, Change, 7)
+		mustTry(t, l, Request{Key: "under way"})
+		heir := New(Config{Windows: []Window{{50, time.Minute}, {80, time.Hour}}, Share: 100})
+		defer heir.Close()
+		spendNow(t, heir, Change, 2)
+		heir.Import(l.Export())
+		if got := heir.Stats().Windows[0].Used; got != 10 {
+			t.Errorf("%d used in the known window, want 10", got)
+		}
+		if got := heir.Stats().Windows[1].Used; got < 80 {
+			t.Errorf("%d used in the window of which nothing is known, want it full", got)
+		}
+	})
+}

@@ -72,6 +72,7 @@ const (
 	maxRecordItems = 1 << 10
 	maxRecordCount = 1 << 20
 	maxRecordMilli = 1 << 43 // in the year 2248
+	maxRecordPer   = 366 * 24 * time.Hour
 )
 
 // recordJSON is the stored form: times in Unix milliseconds, rounded up. Spent
@@ -148,7 +149,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 
 func (wj windowJSON) decode() (WindowRecord, error) {
 	w := WindowRecord{Per: wj.Per}
-	if wj.Per <= 0 || len(wj.Spent)%2 != 0 || len(wj.Spent) > maxRecordItems {
+	if wj.Per <= 0 || wj.Per > maxRecordPer || len(wj.Spent)%2 != 0 || len(wj.Spent) > maxRecordItems {
 		return w, errors.New("malformed")
 	}
 	at := int64(0)
