@@ -142,7 +142,12 @@ type SyncStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// lastSyncTime is when the console was last known to hold what the spec says.
+	// lastSyncTime is when the console was last brought to, or newly found to
+	// hold, what the spec says. It does not move while nothing changes.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+	// syncedGeneration is the last generation of the spec that the console was
+	// known to hold. A difference found later in the same generation is drift.
+	// +optional
+	SyncedGeneration int64 `json:"syncedGeneration,omitempty"`
 }

@@ -252,9 +252,10 @@ type ConsoleConnectionStatus struct {
 	// approvedDeletes is how many deletions the last approval still permits.
 	// +optional
 	ApprovedDeletes int32 `json:"approvedDeletes,omitempty"`
-	// secretResourceVersion is the version of the Secret in use.
+	// lastHandledReconcileAt is the last value of the annotation
+	// console-access.dev/reconcile-requested-at that was acted on.
 	// +optional
-	SecretResourceVersion string `json:"secretResourceVersion,omitempty"`
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 }
 
 // QuotaStatus is how a rate limit stands.

@@ -64,10 +64,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ClassOf returns the class of a failed call, or "" when err is not one.
 func ClassOf(err error) Class {
-	if e, ok := asError(err); ok {
+	if e, ok := AsError(err); ok {
 		return e.Class
 	}
 	return ""
 }
 
-func asError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
+// AsError returns the failed call behind err, if it is one.
+func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }

@@ -183,7 +183,7 @@ func (p *Project) call(do func() error) error {
 
 	p.mu.Lock()
 	was := p.refused != nil
-	if e, ok := asError(err); ok && e.Class == Unauthorized {
+	if e, ok := AsError(err); ok && e.Class == Unauthorized {
 		p.refused, p.refusedAt = e, time.Now()
 	} else if err == nil {
 		p.refused = nil

@@ -98,6 +98,10 @@ func (c *Client) do(ctx context.Context, by quota.Request, k call) (exchange, er
 	if err != nil {
 		return exchange{}, err
 	}
+	if err := console.RunBeforeSend(ctx); err != nil {
+		permit.Cancel()
+		return exchange{}, fmt.Errorf("%s: not sent: %w", k.op, err)
+	}
 	x := c.settle(permit, req, &k)
 	return x, c.classify(&k, &x)
 }

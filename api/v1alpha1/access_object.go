@@ -1,0 +1,55 @@
+package v1alpha1
+
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// An AccessObject is a Team or a UserRole: something in the console that is
+// kept through a connection.
+// +kubebuilder:object:generate=false
+type AccessObject interface {
+	metav1.Object
+	runtime.Object
+	// ConnectionName is the name of the ConsoleConnection it goes through.
+	ConnectionName() string
+	// Claim is what no two objects on one connection may both stand for.
+	Claim() string
+	// Sync is the part of the status that all kinds have.
+	Sync() *SyncStatus
+	// Differences is where the console differs from the spec.
+	Differences() *[]FieldDiff
+}
+
+func connectionName(ref ConnectionReference) string {
+	if ref.Name == "" {
+		return "default"
+	}
+	return ref.Name
+}
+
+// ConnectionName implements [AccessObject].
+func (t *Team) ConnectionName() string { return connectionName(t.Spec.ConnectionRef) }
+
+// Claim implements [AccessObject]: the team's name in the console.
+func (t *Team) Claim() string { return strings.TrimSpace(t.ConsoleName()) }
+
+// Sync implements [AccessObject].
+func (t *Team) Sync() *SyncStatus { return &t.Status.SyncStatus }
+
+// Differences implements [AccessObject].
+func (t *Team) Differences() *[]FieldDiff { return &t.Status.Diff }
+
+// ConnectionName implements [AccessObject].
+func (u *UserRole) ConnectionName() string { return connectionName(u.Spec.ConnectionRef) }
+
+// Claim implements [AccessObject]: the address, which case does not distinguish.
+func (u *UserRole) Claim() string { return strings.ToLower(string(u.Spec.Email)) }
+
+// Sync implements [AccessObject].
+func (u *UserRole) Sync() *SyncStatus { return &u.Status.SyncStatus }
+
+// Differences implements [AccessObject].
+func (u *UserRole) Differences() *[]FieldDiff { return &u.Status.Diff }

@@ -1,0 +1,119 @@
+package access
+
+import (
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+)
+
+// MaxAttempts is how many writes in a row may fail to bring about what the
+// spec says before the next one waits for the drift interval.
+const MaxAttempts = 2
+
+// maxDiff is how many fields a status tells about.
+const maxDiff = 32
+
+// Correct decides what becomes of differences between console and spec. It
+// returns nil when they are to be written away now, and otherwise the verdict
+// that tells about them.
+func (s *Scope) Correct(mode v1alpha1.Mode, differences []console.Difference) *condition.Verdict {
+	drifted := s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration()
+	if drifted && s.Memo.Began.IsZero() && !s.tells(differences) {
+		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonDriftDetected, "Compare", "The console differs from the spec: %s.", Describe(differences))
+	}
+	if s.Memo.Began.IsZero() {
+		s.Memo.Began = time.Now()
+	}
+	var v condition.Verdict
+	switch {
+	case mode == v1alpha1.ModeObserve:
+		v = s.differs(differences, "Nothing is changed because spec.mode is Observe.")
+	case drifted && s.Connection.Spec.Drift.Policy == v1alpha1.DriftReport:
+		v = s.differs(differences, "Nothing is changed because the connection's drift policy is Report.")
+	case s.Memo.Attempts >= MaxAttempts && time.Since(s.Memo.LastWrite) < s.Interval():
+		v = s.differs(differences, "It was written and the console did not keep it; it is tried again every "+s.Interval().String()+".")
+		v.RetryAfter = s.Interval()
+	default:
+		return nil
+	}
+	return &v
+}
+
+// Wrote notes the answer to a write, and returns whether another one may
+// follow at once if the answer is not what the spec says.
+func (s *Scope) Wrote() {
+	s.Memo.Attempts++
+	s.Memo.LastWrite = time.Now()
+}
+
+func (s *Scope) differs(differences []console.Difference, why string) condition.Verdict {
+	*s.Obj.Differences() = FieldDiffs(differences)
+	return condition.Stuck(v1alpha1.ReasonDriftDetected, "The console differs from the spec in %s. %s", fields(differences), why)
+}
+
+// tells reports whether the status already tells of these differences.
+func (s *Scope) tells(differences []console.Difference) bool {
+	told := *s.Obj.Differences()
+	now := FieldDiffs(differences)
+	if len(told) != len(now) {
+		return false
+	}
+	for i := range told {
+		if told[i] != now[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// FieldDiffs is how a status tells about differences.
+func FieldDiffs(differences []console.Difference) []v1alpha1.FieldDiff {
+	out := make([]v1alpha1.FieldDiff, 0, len(differences))
+	for _, d := range differences[:min(len(differences), maxDiff)] {
+		out = append(out, v1alpha1.FieldDiff{Field: d.Field, Want: d.Want, Have: d.Have})
+	}
+	return out
+}
+
+// Describe tells about differences in a sentence: field, old and new value.
+func Describe(differences []console.Difference) string {
+	parts := make([]string, 0, len(differences))
+	for _, d := range differences {
+		parts = append(parts, d.Field+" is "+quoted(d.Have)+", wanted "+quoted(d.Want))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// DescribeChange tells about differences that were written away.
+func DescribeChange(differences []console.Difference) string {
+	parts := make([]string, 0, len(differences))
+	for _, d := range differences {
+		parts = append(parts, d.Field+" from "+quoted(d.Have)+" to "+quoted(d.Want))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Revokes reports whether writing the differences away takes access from somebody.
+func Revokes(differences []console.Difference) bool {
+	for _, d := range differences {
+		if d.Revokes {
+			return true
+		}
+	}
+	return false
+}
+
+func fields(differences []console.Difference) string {
+	names := make([]string, 0, len(differences))
+	for _, d := range differences {
+		names = append(names, d.Field)
+	}
+	return strings.Join(names, ", ")
+}
+
+func quoted(value string) string { return `"` + value + `"` }

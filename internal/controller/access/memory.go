@@ -1,0 +1,100 @@
+package access
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+)
+
+// A Memo is what is remembered of an object between reconciliations and need
+// not survive the process.
+type Memo struct {
+	uid types.UID
+	// version is the resourceVersion of our last write to Kubernetes. Anything
+	// older that the cache shows is history.
+	version string
+	// Generation is the one that Attempts counts for.
+	Generation int64
+	// Attempts is how many writes to the console did not lead to what the spec
+	// says; LastWrite is when the last one was answered.
+	Attempts  int
+	LastWrite time.Time
+	// Began is when the difference that is being written away was first seen.
+	Began time.Time
+	// refusals are the writes the console refused, by what they were to do.
+	refusals map[string]refusal
+}
+
+type refusal struct {
+	verdict condition.Verdict
+	until   time.Time
+}
+
+// Refuse notes that the console refused a write: the same is not sent again
+// before the verdict's RetryAfter has passed.
+func (m *Memo) Refuse(doing string, v condition.Verdict) {
+	if m.refusals == nil {
+		m.refusals = map[string]refusal{}
+	}
+	m.refusals[doing] = refusal{verdict: v, until: time.Now().Add(v.RetryAfter)}
+}
+
+// Refused returns the verdict on a write that was refused and is not yet to be
+// sent again.
+func (m *Memo) Refused(doing string) *condition.Verdict {
+	r, ok := m.refusals[doing]
+	left := time.Until(r.until)
+	if !ok || left <= 0 {
+		return nil
+	}
+	r.verdict.RetryAfter = left
+	return &r.verdict
+}
+
+// A Memory holds the memos of one kind's objects. The zero value is ready.
+type Memory struct {
+	mu    sync.Mutex
+	memos map[types.NamespacedName]*Memo
+}
+
+// Of returns the memo of an object. Only one reconciliation of an object runs
+// at a time, so the memo needs no lock of its own.
+func (m *Memory) Of(name types.NamespacedName, uid types.UID) *Memo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	memo, ok := m.memos[name]
+	if !ok || memo.uid != uid {
+		if m.memos == nil {
+			m.memos = map[types.NamespacedName]*Memo{}
+		}
+		memo = &Memo{uid: uid}
+		m.memos[name] = memo
+	}
+	return memo
+}
+
+// Forget drops the memo of an object that is gone.
+func (m *Memory) Forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.memos, name)
+}
+
+// stale reports whether an object read from the cache is older than our last
+// write to it.
+func (m *Memo) stale(version string) bool {
+	if m.version == "" {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(version, m.version)
+	return err == nil && order < 0
+}
+
+// Reset ends an episode: the console holds what the spec says.
+func (m *Memo) Reset() {
+	m.Attempts, m.LastWrite, m.Began, m.refusals = 0, time.Time{}, time.Time{}, nil
+}

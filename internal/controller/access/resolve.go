@@ -1,0 +1,98 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+)
+
+// defaultInterval is the drift interval of a connection that names none.
+const defaultInterval = 10 * time.Minute
+
+// Interval is how often the console is compared with the specs.
+func Interval(c *v1alpha1.ConsoleConnection) time.Duration {
+	if d := c.Spec.Drift.Interval.Duration; d > 0 {
+		return d
+	}
+	return defaultInterval
+}
+
+// Resolve finds the connection an object goes through and the link behind it.
+// While that cannot be used it returns the verdict that says why; the object
+// is reconciled again when its connection changes. Whether the connection
+// admits the object is for [Admits] to say: a deletion does not ask.
+func Resolve(ctx context.Context, c client.Reader, links *Registry, obj v1alpha1.AccessObject) (*v1alpha1.ConsoleConnection, *Link, *condition.Verdict, error) {
+	name := obj.ConnectionName()
+	connection := &v1alpha1.ConsoleConnection{}
+	if err := c.Get(ctx, types.NamespacedName{Name: name}, connection); err != nil {
+		if !apierrors.IsNotFound(err) {
+			return nil, nil, nil, fmt.Errorf("read ConsoleConnection %q: %w", name, err)
+		}
+		v := condition.Waiting(v1alpha1.ReasonConnectionNotReady,
+			"There is no ConsoleConnection %q. Create it, or name another one in spec.connectionRef.", name)
+		return nil, nil, &v, nil
+	}
+	if connection.Spec.Suspend {
+		v := condition.Suspended(fmt.Sprintf("ConsoleConnection %q is suspended; set its spec.suspend to false to go on.", name))
+		return connection, nil, &v, nil
+	}
+	link := links.Get(name)
+	if link == nil {
+		why := "it has not been looked at yet"
+		if c := meta.FindStatusCondition(connection.Status.Conditions, v1alpha1.ReadyCondition); c != nil && c.Status != metav1.ConditionTrue {
+			why = c.Message
+		}
+		v := condition.Waiting(v1alpha1.ReasonConnectionNotReady, "ConsoleConnection %q cannot be used: %s", name, why)
+		return connection, nil, &v, nil
+	}
+	return connection, link, nil, nil
+}
+
+// Admits reports whether a connection may be used from a namespace.
+func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleConnection, namespace string) (bool, error) {
+	allowed := connection.Spec.AllowedNamespaces
+	if allowed.From != v1alpha1.NamespacesFromSelector {
+		return true, nil
+	}
+	if allowed.Selector == nil {
+		return false, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
+	if err != nil {
+		// Nobody is admitted by a selector that means nothing.
+		return false, nil
+	}
+	ns := &corev1.Namespace{}
+	if err := c.Get(ctx, types.NamespacedName{Name: namespace}, ns); err != nil {
+		return false, client.IgnoreNotFound(fmt.Errorf("read namespace %q: %w", namespace, err))
+	}
+	return selector.Matches(labels.Set(ns.Labels)), nil
+}
+
+// NotAdmitted is the verdict on an object whose namespace may not use its
+// connection.
+func NotAdmitted(obj v1alpha1.AccessObject) condition.Verdict {
+	return condition.Stuck(v1alpha1.ReasonNamespaceNotAllowed,
+		"ConsoleConnection %q does not admit namespace %q. Ask its owner to admit the namespace in spec.allowedNamespaces, or use another connection.",
+		obj.ConnectionName(), obj.GetNamespace())
+}
+
+// Since is how old a listing may be that the object is compared with: with
+// drift ignored, nothing else would ever read it again.
+func (s *Scope) Since() time.Time {
+	if s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration() || s.Connection.Spec.Drift.Policy != v1alpha1.DriftIgnore {
+		return time.Time{}
+	}
+	return time.Now().Add(-s.Interval())
+}

@@ -1,0 +1,253 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// stalePause is how long to wait for the cache to show our own last write.
+const stalePause = 10 * time.Millisecond
+
+// A Desk is what the reconciler of one kind works with.
+type Desk struct {
+	Client client.Client
+	Links  *Registry
+	Events events.EventRecorder
+	Queue  *Queue
+	Memory *Memory
+	// Kind is the objects' kind, part of their keys in the quota.
+	Kind string
+}
+
+// A Scope is one reconciliation of one object.
+type Scope struct {
+	*Desk
+	Obj  v1alpha1.AccessObject
+	Memo *Memo
+	Name types.NamespacedName
+
+	// Connection and Link are set by [Scope.Resolve].
+	Connection *v1alpha1.ConsoleConnection
+	Link       *Link
+
+	saved v1alpha1.AccessObject
+}
+
+// Open begins the reconciliation of obj as read from the cache. It returns nil
+// when the cache does not show our own last write yet.
+func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
+	name := types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
+	memo := d.Memory.Of(name, obj.GetUID())
+	if memo.stale(obj.GetResourceVersion()) {
+		return nil
+	}
+	if memo.Generation != obj.GetGeneration() {
+		memo.Reset()
+		memo.Generation = obj.GetGeneration()
+		if reason, current := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); current && reason == v1alpha1.ReasonDriftDetected {
+			// A process before this one gave up on it until the next interval.
+			memo.Attempts, memo.LastWrite = MaxAttempts, time.Now()
+		}
+	}
+	return &Scope{Desk: d, Obj: obj, Memo: memo, Name: name, saved: clone(obj)}
+}
+
+// Stale is the result of a reconciliation that saw an old object.
+func Stale() ctrl.Result { return ctrl.Result{RequeueAfter: stalePause} }
+
+// Gone forgets an object that no longer exists.
+func (d *Desk) Gone(name types.NamespacedName) {
+	d.Memory.Forget(name)
+	key := d.key(name)
+	d.Links.each(func(l *Link) {
+		l.Project.Forget(key)
+		l.Brake.Drop(key)
+	})
+}
+
+func (d *Desk) key(name types.NamespacedName) string { return d.Kind + "/" + name.String() }
+
+// Key names the object in the quota.
+func (s *Scope) Key() string { return s.key(s.Name) }
+
+// Caller is in whose name the object's calls pay the quota.
+func (s *Scope) Caller(lane quota.Lane) console.Caller {
+	return console.Caller{Key: s.Key(), Turn: s.Name.Namespace, Lane: lane, Notify: s.Wake(PriorityTurn)}
+}
+
+// Wake returns a function that has the object looked at again.
+func (s *Scope) Wake(priority int) func() {
+	queue, name := s.Queue, s.Name
+	return func() { queue.Add(name, priority) }
+}
+
+// Resolve finds the object's connection; a verdict says why it cannot be used.
+func (s *Scope) Resolve(ctx context.Context) (*condition.Verdict, error) {
+	connection, link, v, err := Resolve(ctx, s.Client, s.Links, s.Obj)
+	s.Connection, s.Link = connection, link
+	return v, err
+}
+
+// Interval is how often the console is compared with the spec.
+func (s *Scope) Interval() time.Duration {
+	if s.Connection == nil {
+		return defaultInterval
+	}
+	return Interval(s.Connection)
+}
+
+// Emit records an event about the object.
+func (s *Scope) Emit(kind, reason, action, format string, args ...any) {
+	s.Events.Eventf(s.Obj, nil, kind, reason, action, "%s", shorten(fmt.Sprintf(format, args...)))
+}
+
+// Changed records that something was changed in the console.
+func (s *Scope) Changed(reason, format string, args ...any) {
+	s.Emit(corev1.EventTypeNormal, reason, "Write", format, args...)
+}
+
+// maxNote is the API's limit on the note of an event, in bytes.
+const maxNote = 1024
+
+func shorten(note string) string {
+	if len(note) <= maxNote {
+		return note
+	}
+	return string([]rune(note)[:maxNote/4]) + "…"
+}
+
+// Hold sets the finalizer. It comes before the first call to the console.
+func (s *Scope) Hold(ctx context.Context) error {
+	return s.finalize(ctx, controllerutil.AddFinalizer, "set the finalizer")
+}
+
+// Release takes the finalizer away: the object may go.
+func (s *Scope) Release(ctx context.Context) error {
+	s.Desk.Gone(s.Name)
+	return client.IgnoreNotFound(s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer"))
+}
+
+func (s *Scope) finalize(ctx context.Context, change func(client.Object, string) bool, doing string) error {
+	target := clone(s.saved)
+	if !change(target.(client.Object), v1alpha1.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(clone(s.saved).(client.Object), client.MergeFromWithOptimisticLock{})
+	if err := s.Client.Patch(ctx, target.(client.Object), patch); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	s.Obj.SetFinalizers(target.GetFinalizers())
+	s.wrote(target)
+	return nil
+}
+
+// Record saves the object's status as it is now, and fails if anybody changed
+// the object since it was read: what must be known before a call to the
+// console is recorded with it.
+func (s *Scope) Record(ctx context.Context) error {
+	return s.save(ctx, client.MergeFromWithOptimisticLock{})
+}
+
+func (s *Scope) save(ctx context.Context, options ...client.MergeFromOption) error {
+	if equality.Semantic.DeepEqual(s.saved, s.Obj) {
+		return nil
+	}
+	target := clone(s.Obj)
+	patch := client.MergeFromWithOptions(s.saved.(client.Object), options...)
+	if err := s.Client.Status().Patch(ctx, target.(client.Object), patch); err != nil {
+		return fmt.Errorf("save the status: %w", err)
+	}
+	s.wrote(target)
+	return nil
+}
+
+// wrote notes what Kubernetes now holds.
+func (s *Scope) wrote(target v1alpha1.AccessObject) {
+	s.Obj.SetResourceVersion(target.GetResourceVersion())
+	s.saved = target
+	s.Memo.version = target.GetResourceVersion()
+}
+
+// Finish ends the reconciliation: it writes the verdict, or that of err, into
+// the status, if that changes it.
+func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctrl.Result, error) {
+	_, queued := errors.AsType[*quota.WaitError](err)
+	waits := queued || errors.Is(err, console.ErrReading)
+	if s.Link != nil && !waits {
+		s.Link.Project.Settle(s.Key())
+	}
+	if err != nil {
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return Stale(), nil
+		}
+		told, ok := condition.FromError(err, s.Interval())
+		if !ok {
+			return ctrl.Result{}, err
+		}
+		if !waits {
+			log.FromContext(ctx).Info("the console could not be used", "reason", told.Reason, "error", err.Error())
+		}
+		v = told
+	}
+	generation := s.Obj.GetGeneration()
+	if _, current := condition.Current(s.Obj.Sync().Conditions, generation); waits && current && !s.dueToSay(queued) {
+		return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
+	}
+	if v.Reason != v1alpha1.ReasonDriftDetected {
+		*s.Obj.Differences() = nil
+	}
+	status := s.Obj.Sync()
+	condition.Set(&status.Conditions, generation, v)
+	status.ObservedGeneration = generation
+	if err := s.save(ctx); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
+}
+
+// dueToSay reports whether an object whose status already speaks of this
+// generation should say that it waits: when a write of its own waits, and not
+// when something is merely read again.
+func (s *Scope) dueToSay(queued bool) bool { return queued && !s.Memo.Began.IsZero() }
+
+// Synced notes in the status that the console holds what the spec says.
+func (s *Scope) Synced(wrote bool) {
+	s.Memo.Reset()
+	status := s.Obj.Sync()
+	if wrote || status.SyncedGeneration != s.Obj.GetGeneration() || status.LastSyncTime == nil {
+		now := metav1.Now().Rfc3339Copy()
+		status.LastSyncTime = &now
+		status.SyncedGeneration = s.Obj.GetGeneration()
+	}
+}
+
+// Finalized reports whether the object has our finalizer.
+func (s *Scope) Finalized() bool { return slices.Contains(s.Obj.GetFinalizers(), v1alpha1.Finalizer) }
+
+// ForcedOrphan reports whether a person wants the object gone without any call.
+func (s *Scope) ForcedOrphan() bool {
+	return s.Obj.GetAnnotations()[v1alpha1.ForceOrphanAnnotation] == "true"
+}
+
+func clone(obj v1alpha1.AccessObject) v1alpha1.AccessObject {
+	return obj.DeepCopyObject().(v1alpha1.AccessObject)
+}

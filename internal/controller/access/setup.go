@@ -1,0 +1,121 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+)
+
+// Setup adds a controller for the desk's kind: it follows the objects, their
+// connections, the labels of their namespaces, and whoever claims the same.
+func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, list func() client.ObjectList, options controller.Options, r reconcile.Reconciler) error {
+	if err := Index(ctx, mgr.GetFieldIndexer(), kind); err != nil {
+		return err
+	}
+	all := func(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+		var out []reconcile.Request
+		for _, name := range d.names(ctx, list(), options...) {
+			out = append(out, reconcile.Request{NamespacedName: name})
+		}
+		return out
+	}
+	ofConnection := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return all(ctx, client.MatchingFields{ConnectionIndex: obj.GetName()})
+	})
+	ofNamespace := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return all(ctx, client.InNamespace(obj.GetName()))
+	})
+	contenders := Contenders(func(ctx context.Context, claim string) []types.NamespacedName {
+		return d.names(ctx, list(), client.MatchingFields{ClaimIndex: claim})
+	})
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(d.Kind)).
+		For(kind, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(kind, contenders).
+		Watches(&v1alpha1.ConsoleConnection{}, ofConnection, builder.WithPredicates(connectionChanged())).
+		Watches(&corev1.Namespace{}, ofNamespace, builder.WithPredicates(labelsChanged())).
+		WatchesRawSource(d.Queue.Source()).
+		WithOptions(options).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the controller of %s: %w", d.Kind, err)
+	}
+	return nil
+}
+
+// WakeAll has all objects of a connection looked at.
+func (d *Desk) WakeAll(ctx context.Context, list client.ObjectList, connection string) {
+	d.WakeMatching(ctx, list, ConnectionIndex, connection)
+}
+
+// WakeMatching has the objects looked at that an index finds.
+func (d *Desk) WakeMatching(ctx context.Context, list client.ObjectList, index, value string) {
+	for _, name := range d.names(ctx, list, client.MatchingFields{index: value}) {
+		d.Queue.Add(name, PriorityDrift)
+	}
+}
+
+func (d *Desk) names(ctx context.Context, list client.ObjectList, options ...client.ListOption) []types.NamespacedName {
+	if err := d.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		log.FromContext(ctx).Error(err, "could not list objects in the cache", "kind", d.Kind)
+		return nil
+	}
+	var out []types.NamespacedName
+	_ = meta.EachListItem(list, func(obj runtime.Object) error {
+		out = append(out, client.ObjectKeyFromObject(obj.(client.Object)))
+		return nil
+	})
+	return out
+}
+
+// connectionChanged lets through what matters to the objects of a connection:
+// its spec, its coming and going, and whether it can be used; not its counts.
+func connectionChanged() predicate.Predicate {
+	ready := func(obj client.Object) string {
+		c := obj.(*v1alpha1.ConsoleConnection)
+		found := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ReadyCondition)
+		if found == nil {
+			return ""
+		}
+		return string(found.Status) + found.Reason + found.Message
+	}
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || ready(e.ObjectOld) != ready(e.ObjectNew)
+		},
+	}
+}
+
+func labelsChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return !labels.Equals(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
+		},
+	}
+}
+
+// Requested reports whether a person asked, by annotation, for a check of this
+// object against the console that has not been made yet.
+func (s *Scope) Requested(handled string) bool {
+	asked := s.Obj.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
+	return asked != "" && asked != handled
+}

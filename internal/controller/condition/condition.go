@@ -1,0 +1,197 @@
+// Package condition turns what a reconciler found out into the conditions that
+// people and tools read. Messages depend on facts alone, so that a status that
+// says the same is the same, byte by byte.
+package condition
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// State says who has to do something next.
+type State int
+
+const (
+	// Working: the operator; it goes on by itself.
+	Working State = iota
+	// Ready: nobody.
+	Ready
+	// Stalled: somebody who can change the spec, the connection or the console.
+	Stalled
+	// Paused: nobody, on somebody's wish.
+	Paused
+)
+
+// A Verdict is the outcome of a reconciliation, as it is told to people.
+type Verdict struct {
+	State   State
+	Reason  string
+	Message string
+	// RetryAfter is when to look again without being asked to; 0: only when
+	// something happens.
+	RetryAfter time.Duration
+}
+
+// Synced is the verdict that the console holds what the spec says.
+func Synced(message string) Verdict {
+	return Verdict{State: Ready, Reason: v1alpha1.ReasonSynced, Message: message}
+}
+
+// Progressing is the verdict that work is under way.
+func Progressing(message string) Verdict {
+	return Verdict{State: Working, Reason: v1alpha1.ReasonProgressing, Message: message}
+}
+
+// Stuck is the verdict that somebody has to change something first.
+func Stuck(reason, format string, args ...any) Verdict {
+	return Verdict{State: Stalled, Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Waiting is the verdict that something is missing that will come by itself.
+func Waiting(reason, format string, args ...any) Verdict {
+	return Verdict{State: Working, Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Suspended is the verdict that somebody wished nothing to be done.
+func Suspended(message string) Verdict {
+	return Verdict{State: Paused, Reason: v1alpha1.ReasonSuspended, Message: message}
+}
+
+// Set writes the verdict into conditions: Ready always, Reconciling and Stalled
+// only while they are True.
+func Set(conditions *[]metav1.Condition, generation int64, v Verdict) {
+	ready := metav1.ConditionFalse
+	if v.State == Ready {
+		ready = metav1.ConditionTrue
+	}
+	set := func(kind string, status metav1.ConditionStatus) {
+		meta.SetStatusCondition(conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: v.Reason, Message: v.Message, ObservedGeneration: generation,
+		})
+	}
+	set(v1alpha1.ReadyCondition, ready)
+	for kind, on := range map[string]bool{
+		v1alpha1.ReconcilingCondition: v.State == Working,
+		v1alpha1.StalledCondition:     v.State == Stalled,
+	} {
+		if on {
+			set(kind, metav1.ConditionTrue)
+		} else {
+			meta.RemoveStatusCondition(conditions, kind)
+		}
+	}
+}
+
+// Current returns the reason of the Ready condition, and whether it speaks of
+// that generation.
+func Current(conditions []metav1.Condition, generation int64) (reason string, current bool) {
+	c := meta.FindStatusCondition(conditions, v1alpha1.ReadyCondition)
+	if c == nil {
+		return "", false
+	}
+	return c.Reason, c.ObservedGeneration == generation
+}
+
+// IsReady reports whether the Ready condition is True for that generation.
+func IsReady(conditions []metav1.Condition, generation int64) bool {
+	c := meta.FindStatusCondition(conditions, v1alpha1.ReadyCondition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == generation
+}
+
+// Pauses before an object whose call failed is looked at again.
+const (
+	unavailablePause = 5 * time.Second
+	throttledPause   = 10 * time.Millisecond
+)
+
+// FromError is the verdict on a failed attempt. interval is how often the
+// console is compared with the specs: what the console refuses is not sent
+// again before that. ok is false for an error that is not the console's or the
+// quota's, such as a conflict in Kubernetes.
+func FromError(err error, interval time.Duration) (v Verdict, ok bool) {
+	if wait, is := errors.AsType[*quota.WaitError](err); is {
+		return fromWait(wait), true
+	}
+	if errors.Is(err, console.ErrReading) {
+		return Progressing("The console's users and teams are being read; nothing needs to be done."), true
+	}
+	failed, is := errors.AsType[*console.Error](err)
+	if !is {
+		return Verdict{}, false
+	}
+	return fromConsole(failed, interval), true
+}
+
+func fromWait(wait *quota.WaitError) Verdict {
+	at := wait.At.UTC().Round(time.Second).Format(time.RFC3339)
+	switch wait.Reason {
+	case quota.ReasonUnavailable:
+		return Waiting(v1alpha1.ReasonConsoleUnavailable,
+			"The console keeps failing, so it is tried with one call at a time until it answers; the next is due at %s.", at)
+	case quota.ReasonThrottled:
+		return Waiting(v1alpha1.ReasonRateLimited,
+			"The console asked to slow down; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+	case quota.ReasonRecord:
+		return Waiting(v1alpha1.ReasonRateLimited,
+			"The record of requests is being saved; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+	default:
+		return Waiting(v1alpha1.ReasonRateLimited,
+			"The rate limit is used up; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+	}
+}
+
+func ahead(n int) string {
+	if n == 1 {
+		return "1 call waits ahead"
+	}
+	return fmt.Sprintf("%d calls wait ahead", n)
+}
+
+func fromConsole(e *console.Error, interval time.Duration) Verdict {
+	said := e.Op
+	if e.Message != "" {
+		said += ": " + e.Message
+	}
+	switch e.Class {
+	case console.Invalid:
+		v := Stuck(v1alpha1.ReasonRejected,
+			"The console refused the request (%s). Change the spec so that it accepts it; the same is tried again every %s.", said, interval)
+		v.RetryAfter = interval
+		return v
+	case console.Unauthorized:
+		v := Stuck(v1alpha1.ReasonUnauthorized,
+			"The console does not accept the connection's API key. Put a valid Console API key into the Secret that apiKeySecretRef names.")
+		v.RetryAfter = interval
+		return v
+	case console.Forbidden:
+		v := Stuck(v1alpha1.ReasonForbidden,
+			"The connection's API key may not do this (%s). Use a key with the permission; the same is tried again every %s.", said, interval)
+		v.RetryAfter = interval
+		return v
+	case console.Throttled:
+		v := Waiting(v1alpha1.ReasonRateLimited, "The console asked to slow down; the call is made again when it may be.")
+		v.RetryAfter = throttledPause
+		return v
+	case console.NotFound:
+		v := Waiting(v1alpha1.ReasonProgressing, "What was to be changed is no longer in the console (%s); it is looked up again.", e.Op)
+		v.RetryAfter = throttledPause
+		return v
+	default:
+		status := "no usable answer came"
+		if e.Status != 0 {
+			status = fmt.Sprintf("HTTP %d", e.Status)
+		}
+		v := Waiting(v1alpha1.ReasonConsoleUnavailable,
+			"The console could not be used (%s: %s). It is tried again by itself; if this stays, check the connection's endpoint and the console's own status.", e.Op, status)
+		v.RetryAfter = unavailablePause
+		return v
+	}
+}

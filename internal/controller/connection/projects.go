@@ -1,0 +1,181 @@
+package connection
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// A Target is where a console's calls go and what they pay with.
+type Target struct {
+	Provider v1alpha1.Provider
+	Endpoint string
+	APIKey   string
+	CABundle []byte
+	Limiter  *quota.Limiter
+}
+
+// A Dial makes the client for a target. Its errors must not hold the key.
+type Dial func(Target) (console.API, error)
+
+// NewLimiter makes the limiter of a quota group. fresh says that the group has
+// never been used before, so that no record of its requests can be missing.
+type NewLimiter func(group string, fresh bool) *quota.Limiter
+
+// projects holds one view for each project in use and one limiter for each
+// quota group, however many connections lead there.
+type projects struct {
+	dial       Dial
+	newLimiter NewLimiter
+
+	mu     sync.Mutex
+	views  map[string]*view
+	groups map[string]*group
+}
+
+type view struct {
+	project *console.Project
+	users   map[string]bool
+}
+
+type group struct {
+	limiter *quota.Limiter
+	configs map[string]quota.Config
+	applied quota.Config
+}
+
+// fingerprint identifies a project's view: what is reached, how, and under
+// which quota.
+func fingerprint(t Target, group string) string {
+	sum := sha256.New()
+	for _, part := range []string{string(t.Provider), t.Endpoint, t.APIKey, string(t.CABundle), group} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// groupOf names the quota a connection draws from. Without a name of its own,
+// connections with the same endpoint and key share one; the name is a digest
+// from which the key cannot be found.
+func groupOf(spec *v1alpha1.ConsoleConnectionSpec, key string) string {
+	if spec.RateLimit.Group != "" {
+		return spec.RateLimit.Group
+	}
+	sum := sha256.Sum256([]byte(strings.TrimRight(spec.Endpoint, "/") + "\x00" + key))
+	return "auto-" + hex.EncodeToString(sum[:6])
+}
+
+// acquire returns the view of the target's project for a connection. previous
+// is the group that the connection drew from before: its requests still count
+// when a rotated key leads to another group.
+func (p *projects) acquire(connection string, t Target, groupName, previous string, cfg quota.Config) (*console.Project, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, ok := p.groups[groupName]
+	if !ok {
+		g = &group{limiter: p.newLimiter(groupName, previous != groupName), configs: map[string]quota.Config{}}
+		if old, ok := p.groups[previous]; ok && previous != groupName {
+			g.limiter.Import(old.limiter.Export())
+		}
+		p.groups[groupName] = g
+	}
+	for name, other := range p.groups {
+		if name != groupName {
+			delete(other.configs, connection)
+		}
+	}
+	g.configs[connection] = cfg
+	if all := merged(g.configs); !reflect.DeepEqual(all, g.applied) {
+		g.applied = all
+		g.limiter.Reconfigure(all)
+	}
+	t.Limiter = g.limiter
+	print := fingerprint(t, groupName)
+	v, ok := p.views[print]
+	if !ok {
+		api, err := p.dial(t)
+		if err != nil {
+			return nil, err
+		}
+		v = &view{project: console.NewProject(api, g.limiter), users: map[string]bool{}}
+		p.views[print] = v
+	}
+	v.users[connection] = true
+	p.dropOthers(connection, print)
+	return v.project, nil
+}
+
+// release ends a connection's use of any view. Its group's limiter stays, so
+// that requests made still count if the connection comes back.
+func (p *projects) release(connection string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropOthers(connection, "")
+}
+
+// dropOthers needs p.mu.
+func (p *projects) dropOthers(connection, keep string) {
+	for print, v := range p.views {
+		if print == keep || !v.users[connection] {
+			continue
+		}
+		delete(v.users, connection)
+		if len(v.users) == 0 {
+			v.project.Close()
+			delete(p.views, print)
+		}
+	}
+}
+
+// close ends every view and limiter.
+func (p *projects) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range p.views {
+		v.project.Close()
+	}
+	for _, g := range p.groups {
+		g.limiter.Close()
+	}
+}
+
+// configOf is a connection's limit as its limiter is told it: the share is
+// taken off already, so that connections of one group can differ in it.
+func configOf(limit *v1alpha1.RateLimit) quota.Config {
+	cfg := quota.Config{Share: 100, MutationsOnly: limit.Counts == v1alpha1.CountsMutations}
+	share := int(limit.Share)
+	if share == 0 {
+		share = 90
+	}
+	for _, w := range limit.Windows {
+		cfg.Windows = append(cfg.Windows, quota.Window{Requests: max(1, int(w.Requests)*share/100), Per: w.Per.Duration})
+	}
+	return cfg
+}
+
+// merged makes all limits of a group hold at once: for each length of window
+// the lowest number, and everything counts unless nobody says so.
+func merged(configs map[string]quota.Config) quota.Config {
+	out := quota.Config{Share: 100, MutationsOnly: true}
+	for _, cfg := range configs {
+		out.MutationsOnly = out.MutationsOnly && cfg.MutationsOnly
+		for _, w := range cfg.Windows {
+			i := slices.IndexFunc(out.Windows, func(o quota.Window) bool { return o.Per == w.Per })
+			if i < 0 {
+				out.Windows = append(out.Windows, w)
+			} else {
+				out.Windows[i].Requests = min(out.Windows[i].Requests, w.Requests)
+			}
+		}
+	}
+	slices.SortFunc(out.Windows, func(a, b quota.Window) int { return int(a.Per - b.Per) })
+	return out
+}

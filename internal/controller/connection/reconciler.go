@@ -1,0 +1,317 @@
+// Package connection reconciles ConsoleConnections: it keeps the way to each
+// console open, has its users and teams read once for everybody, and tells how
+// the quota stands.
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch,namespace=system
+
+// A Reconciler keeps the links of all ConsoleConnections.
+type Reconciler struct {
+	Client client.Client
+	Links  *access.Registry
+	Events events.EventRecorder
+	Queue  *access.Queue
+	// Namespace is the operator's own, the only one Secrets are read from.
+	Namespace string
+
+	projects projects
+	mu       sync.Mutex
+	states   map[string]*state
+}
+
+// A state is what is remembered of a connection between reconciliations.
+type state struct {
+	link  *access.Link
+	group string
+	// since is how new the listings shall at least be.
+	since time.Time
+	// told is when the quota was last written into the status.
+	told time.Time
+}
+
+// New returns a Reconciler that reaches consoles through dial, under the
+// limiters that newLimiter makes, one for each quota group.
+func New(c client.Client, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, newLimiter NewLimiter) *Reconciler {
+	return &Reconciler{
+		Client: c, Links: links, Events: recorder, Queue: &access.Queue{}, Namespace: namespace,
+		projects: projects{dial: dial, newLimiter: newLimiter, views: map[string]*view{}, groups: map[string]*group{}},
+		states:   map[string]*state{},
+	}
+}
+
+// Close ends all readings and gives up the quota.
+func (r *Reconciler) Close() { r.projects.close() }
+
+// Reconcile opens, keeps or closes the link of one connection.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	connection := &v1alpha1.ConsoleConnection{}
+	if err := r.Client.Get(ctx, req.NamespacedName, connection); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.unlink(req.Name)
+			r.forget(req.Name)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !connection.DeletionTimestamp.IsZero() {
+		gone, v, err := r.dismiss(ctx, connection)
+		if gone || err != nil {
+			return ctrl.Result{}, err
+		}
+		// The link stays while objects that use it are to be deleted.
+		if _, _, err := r.sync(ctx, connection); err != nil {
+			return ctrl.Result{}, err
+		}
+		return r.finish(ctx, connection, v, time.Second)
+	}
+	if err := r.hold(ctx, connection); err != nil {
+		return ctrl.Result{}, err
+	}
+	v, again, err := r.sync(ctx, connection)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.finish(ctx, connection, v, again)
+}
+
+// state returns what is remembered of a connection.
+func (r *Reconciler) state(name string) *state {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.states[name]
+	if !ok {
+		s = &state{}
+		r.states[name] = s
+	}
+	return s
+}
+
+func (r *Reconciler) forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.states, name)
+}
+
+func (r *Reconciler) unlink(name string) {
+	r.Links.Set(name, nil)
+	r.projects.release(name)
+	r.state(name).link = nil
+}
+
+func (r *Reconciler) hold(ctx context.Context, c *v1alpha1.ConsoleConnection) error {
+	before := c.DeepCopy()
+	if !controllerutil.AddFinalizer(c, v1alpha1.Finalizer) {
+		return nil
+	}
+	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("set the finalizer: %w", err)
+	}
+	return nil
+}
+
+// sync opens the link and has the listings read when they are due. It returns
+// the verdict and when to look again.
+func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (condition.Verdict, time.Duration, error) {
+	if c.Spec.Suspend {
+		r.unlink(c.Name)
+		return condition.Suspended("spec.suspend is true, so no calls are made; set it to false to go on."), 0, nil
+	}
+	key, v, err := r.key(ctx, c)
+	if err != nil {
+		return condition.Verdict{}, 0, err
+	}
+	if v != nil {
+		r.unlink(c.Name)
+		return *v, 0, nil
+	}
+	st := r.state(c.Name)
+	if v := r.open(c, st, key); v != nil {
+		r.unlink(c.Name)
+		return *v, 0, nil
+	}
+	if err := r.approve(ctx, c, st.link.Brake); err != nil {
+		return condition.Verdict{}, 0, err
+	}
+	v2, again := r.read(c, st)
+	return v2, again, nil
+}
+
+// key reads the API key. A verdict says what is wrong with the Secret.
+func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (string, *condition.Verdict, error) {
+	ref := c.Spec.APIKeySecretRef
+	field := ref.Key
+	if field == "" {
+		field = "apiKey"
+	}
+	secret := &corev1.Secret{}
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: ref.Name}, secret)
+	if apierrors.IsNotFound(err) {
+		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady,
+			"There is no Secret %q in namespace %q. Create it there, with the Console API key under %q.", ref.Name, r.Namespace, field)
+		return "", &v, nil
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("read Secret %s/%s: %w", r.Namespace, ref.Name, err)
+	}
+	if len(secret.Data[field]) == 0 {
+		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady,
+			"Secret %q in namespace %q has nothing under %q. Put the Console API key there.", ref.Name, r.Namespace, field)
+		return "", &v, nil
+	}
+	return string(secret.Data[field]), nil, nil
+}
+
+// open makes sure that the link leads where the spec says, with this key.
+func (r *Reconciler) open(c *v1alpha1.ConsoleConnection, st *state, key string) *condition.Verdict {
+	group := groupOf(&c.Spec, key)
+	target := Target{Provider: c.Spec.Provider, Endpoint: c.Spec.Endpoint, APIKey: key, CABundle: c.Spec.CABundle}
+	if st.group == "" && c.Status.Quota != nil {
+		st.group = c.Status.Quota.Group
+	}
+	project, err := r.projects.acquire(c.Name, target, group, st.group, configOf(&c.Spec.RateLimit))
+	if err != nil {
+		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s. Correct the spec or the Secret.", err)
+		return &v
+	}
+	st.group = group
+	if st.link == nil || st.link.Project != project {
+		brake := access.NewBrake(r.wake(c.Name))
+		if st.link != nil {
+			brake = st.link.Brake
+		}
+		st.link, st.since = &access.Link{Project: project, Brake: brake}, time.Time{}
+		r.brake(c, brake)
+		project.Subscribe("ConsoleConnection/"+c.Name, func(console.Change) { r.wake(c.Name)() })
+		r.Links.Set(c.Name, st.link)
+	}
+	r.brake(c, st.link.Brake)
+	return nil
+}
+
+func (r *Reconciler) brake(c *v1alpha1.ConsoleConnection, brake *access.Brake) {
+	spec := c.Spec.DeletionBrake
+	limit, per := int32(10), time.Minute
+	if spec.MaxDeletes != nil {
+		limit = *spec.MaxDeletes
+	}
+	if spec.Per.Duration > 0 {
+		per = spec.Per.Duration
+	}
+	brake.Configure(int(limit), per)
+}
+
+func (r *Reconciler) wake(name string) func() {
+	return func() { r.Queue.Add(types.NamespacedName{Name: name}, 0) }
+}
+
+// approve acts on a person's approval of held deletions and takes the
+// annotation away, so that it counts once.
+func (r *Reconciler) approve(ctx context.Context, c *v1alpha1.ConsoleConnection, brake *access.Brake) error {
+	said, ok := c.Annotations[v1alpha1.ApproveDeletesAnnotation]
+	if !ok {
+		return nil
+	}
+	n, err := strconv.Atoi(said)
+	if said == "all" {
+		n, err = -1, nil
+	}
+	if err != nil || n < -1 || n == -1 && said != "all" {
+		r.Events.Eventf(c, nil, corev1.EventTypeWarning, "ApprovalNotUnderstood", "Approve",
+			"%s must be a number or all; nothing was approved. Set it again.", v1alpha1.ApproveDeletesAnnotation)
+	}
+	before := c.DeepCopy()
+	delete(c.Annotations, v1alpha1.ApproveDeletesAnnotation)
+	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("take away the annotation %s: %w", v1alpha1.ApproveDeletesAnnotation, err)
+	}
+	if err == nil {
+		held, _ := brake.Standing()
+		brake.Approve(n)
+		r.Events.Eventf(c, nil, corev1.EventTypeNormal, "DeletionsApproved", "Approve", "Approved %s of %d held deletions.", said, held)
+	}
+	return nil
+}
+
+// read has users and teams listed when that is due, and judges how it went.
+func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
+	project := st.link.Project
+	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
+	users, teams := project.UsersRead(), project.TeamsRead()
+	if users.StartedAt.IsZero() || teams.StartedAt.IsZero() {
+		by.Lane = quota.Change
+	}
+	requested := c.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	if requested != c.Status.LastHandledReconcileAt {
+		c.Status.LastHandledReconcileAt = requested
+		st.since = time.Now()
+	}
+	pause := r.pause(c, project)
+	due := users.StartedAt.Add(pause)
+	if teams.StartedAt.Before(users.StartedAt) {
+		due = teams.StartedAt.Add(pause)
+	}
+	again := time.Until(due)
+	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 {
+		again = access.Interval(c)
+	} else if again <= 0 {
+		st.since, again = time.Now(), pause
+	}
+	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
+	if refused := project.Refused(); refused != nil {
+		err = refused
+	}
+	ready := condition.Synced("The console answers; its users and teams are known.")
+	if err == nil || errors.Is(err, console.ErrReading) && by.Lane == quota.Drift && !failing(err) {
+		return ready, again
+	}
+	v, _ := condition.FromError(err, access.Interval(c))
+	return v, again
+}
+
+// failing reports whether an error holds a failed call, beside readings that
+// are merely under way.
+func failing(err error) bool { return console.ClassOf(err) != "" }
+
+// pause is the time between two readings of the listings: the drift interval,
+// or less while somebody waits for a person to appear and it costs little.
+func (r *Reconciler) pause(c *v1alpha1.ConsoleConnection, project *console.Project) time.Duration {
+	interval := access.Interval(c)
+	if project.Awaiting() == 0 {
+		return interval
+	}
+	pages := project.UsersRead().Pages + project.TeamsRead().Pages
+	return min(interval, max(awaitPause, time.Duration(pages)*awaitPausePerPage))
+}
+
+// How often listings are read while somebody waits for a person to appear.
+const (
+	awaitPause        = 30 * time.Second
+	awaitPausePerPage = 10 * time.Second
+)

@@ -1,0 +1,85 @@
+package connection
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;create;update,namespace=system
+
+// recordKey is where a quota's record is in its ConfigMap.
+const recordKey = "record.json"
+
+// A RecordStore keeps the record of one quota group in a ConfigMap of the
+// operator's namespace. It implements [quota.Store].
+type RecordStore struct {
+	// Reader and Writer must both go to the API server, not to a cache: a
+	// record that is a moment old is a wrong record.
+	Reader client.Reader
+	Writer client.Writer
+	// Name of the ConfigMap.
+	Name types.NamespacedName
+
+	// version of the ConfigMap as last loaded or saved; "" when there is none.
+	version string
+}
+
+// RecordName is the name of the ConfigMap of a quota group.
+func RecordName(namespace, group string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: "quota-" + group}
+}
+
+// Load implements [quota.Store].
+func (s *RecordStore) Load(ctx context.Context) (quota.Record, error) {
+	held := &corev1.ConfigMap{}
+	if err := s.Reader.Get(ctx, s.Name, held); err != nil {
+		if apierrors.IsNotFound(err) {
+			s.version = ""
+			return quota.Record{}, quota.ErrNoRecord
+		}
+		return quota.Record{}, fmt.Errorf("read ConfigMap %s: %w", s.Name, err)
+	}
+	s.version = held.ResourceVersion
+	var record quota.Record
+	if err := json.Unmarshal([]byte(held.Data[recordKey]), &record); err != nil {
+		return quota.Record{}, fmt.Errorf("%w: ConfigMap %s: %w", quota.ErrDamaged, s.Name, err)
+	}
+	return record, nil
+}
+
+// Save implements [quota.Store].
+func (s *RecordStore) Save(ctx context.Context, record quota.Record) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("encode the quota record: %w", err)
+	}
+	held := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.Name.Namespace, Name: s.Name.Name, ResourceVersion: s.version,
+			Labels: map[string]string{"app.kubernetes.io/managed-by": "console-access-operator"},
+		},
+		Data: map[string]string{recordKey: string(data)},
+	}
+	if s.version == "" {
+		err = s.Writer.Create(ctx, held)
+	} else {
+		err = s.Writer.Update(ctx, held)
+	}
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err) && s.version != "":
+		return fmt.Errorf("%w: ConfigMap %s: %w", quota.ErrConflict, s.Name, err)
+	case err != nil:
+		return fmt.Errorf("save ConfigMap %s: %w", s.Name, err)
+	}
+	s.version = held.ResourceVersion
+	return nil
+}

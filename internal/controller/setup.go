@@ -1,0 +1,86 @@
+// Package controller wires the reconcilers into a manager.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/connection"
+	"github.com/console-access/console-access-operator/internal/controller/team"
+	"github.com/console-access/console-access-operator/internal/controller/userrole"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// Options say how the reconcilers run.
+type Options struct {
+	// OperatorNamespace is where the Secrets with API keys are.
+	OperatorNamespace string
+	// Identity names this process among the replicas, e.g. the Pod's name.
+	Identity string
+	// MaxConcurrentReconciles bounds how many objects of one kind are worked on
+	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
+	// for the quota are not among them.
+	MaxConcurrentReconciles int
+	// Dial makes the client for a console.
+	Dial connection.Dial
+}
+
+// DefaultMaxConcurrentReconciles keeps enough calls under way to use up a
+// window's requests quickly at common latencies.
+const DefaultMaxConcurrentReconciles = 16
+
+// reconciliationTimeout bounds one reconciliation: a few calls to the console,
+// each with its own shorter bound, and a few writes to Kubernetes.
+const reconciliationTimeout = 2 * time.Minute
+
+// component names the operator in events.
+const component = "console-access-operator"
+
+// Setup adds all reconcilers to the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if o.MaxConcurrentReconciles == 0 {
+		o.MaxConcurrentReconciles = DefaultMaxConcurrentReconciles
+	}
+	links := &access.Registry{}
+	desk := func(kind string) access.Desk {
+		return access.Desk{
+			Client: mgr.GetClient(), Links: links, Events: mgr.GetEventRecorder(component),
+			Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: kind,
+		}
+	}
+	options := controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, ReconciliationTimeout: reconciliationTimeout}
+	if err := (&team.Reconciler{Desk: desk("Team")}).Setup(ctx, mgr, options); err != nil {
+		return fmt.Errorf("teams: %w", err)
+	}
+	if err := (&userrole.Reconciler{Desk: desk("UserRole")}).Setup(ctx, mgr, options); err != nil {
+		return fmt.Errorf("user roles: %w", err)
+	}
+	recorder := mgr.GetEventRecorder(component)
+	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.limiters(mgr))
+	if err := connections.Setup(ctx, mgr, controller.Options{ReconciliationTimeout: reconciliationTimeout}); err != nil {
+		return fmt.Errorf("connections: %w", err)
+	}
+	return nil
+}
+
+// limiters makes limiters whose records are kept in the operator's namespace.
+func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
+	return func(group string, fresh bool) *quota.Limiter {
+		store := &connection.RecordStore{
+			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
+			Name: connection.RecordName(o.OperatorNamespace, group),
+		}
+		return quota.New(quota.Config{}, quota.WithStore(store, quota.Durability{
+			Identity: o.Identity,
+			Fresh:    fresh,
+			OnRecordLoss: func(reason string) {
+				mgr.GetLogger().WithName("quota").Info("the record of requests was lost, so every window counts as used up", "group", group, "reason", reason)
+			},
+		}))
+	}
+}

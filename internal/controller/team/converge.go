@@ -1,0 +1,158 @@
+package team
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+const updating = "update"
+
+// converge compares the team with the spec, and writes the difference away: at
+// most twice, when the console does not keep what it was sent.
+func (s *team) converge(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
+	wrote, refreshed := s.Memo.Attempts > 0 && s.obj.Status.ID != "", false
+	for {
+		want, err := s.desired(&seen.Value)
+		if err != nil {
+			return condition.Verdict{}, err
+		}
+		if !refreshed && s.needsMembers(want, seen) {
+			refreshed = true
+			if seen, err = s.refetch(ctx, s.readLane()); err != nil {
+				return condition.Verdict{}, err
+			}
+			continue
+		}
+		differences := want.Diff(&seen.Value)
+		if len(differences) == 0 {
+			return s.matched(seen, wrote), nil
+		}
+		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
+			return *v, nil
+		}
+		if v := s.mayWrite(); v != nil {
+			return *v, nil
+		}
+		if !refreshed && s.mayRefresh(want, seen.At) {
+			refreshed = true
+			if seen, err = s.refetch(ctx, quota.Change); err != nil {
+				return condition.Verdict{}, err
+			}
+			continue
+		}
+		answer, v, err := s.update(ctx, want, seen.Value, differences)
+		if v != nil || err != nil {
+			return deref(v), err
+		}
+		seen, wrote = answer, true
+	}
+}
+
+// refetch reads the team by its id.
+func (s *team) refetch(ctx context.Context, lane quota.Lane) (console.Observation[console.Team], error) {
+	seen, err := s.Link.Project.FetchTeam(ctx, s.Caller(lane), s.obj.Status.ID)
+	if err == nil && seen.Presence == console.Present {
+		now := metav1.Now().Rfc3339Copy()
+		s.obj.Status.LastVerifiedTime = &now
+	}
+	return seen, err
+}
+
+// needsMembers reports whether the members must be read before the team can be
+// compared: at first sync when the listing lacks them, and later when they were
+// last seen an interval ago. What was in sync before a restart is spread over
+// the interval.
+func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
+	if !want.ManagesMembers() || s.obj.Status.ID == "" {
+		return false
+	}
+	if !s.synced() {
+		return !seen.Value.MembersKnown
+	}
+	due := seen.At.Add(s.Interval())
+	if seen.At.IsZero() {
+		if s.plan.verifyAt.IsZero() {
+			s.plan.verifyAt = time.Now().Add(time.Duration(rand.Int64N(int64(s.Interval()) + 1)))
+		}
+		due = s.plan.verifyAt
+	}
+	s.plan.verifyAt = due
+	return !time.Now().Before(due)
+}
+
+// matched is the verdict on a team that is as it can be.
+func (s *team) matched(seen console.Observation[console.Team], wrote bool) condition.Verdict {
+	missing := s.missing(specified(s.obj), &seen.Value)
+	s.Link.Project.Await(s.Key(), missing, s.Wake(access.PriorityRelease))
+	if len(missing) > 0 {
+		s.Memo.Reset()
+		return condition.Waiting(v1alpha1.ReasonUserNotFound,
+			"Not in the console project: %s. All else is applied; they are added when they appear. Invite them, or remove them from the spec.",
+			strings.Join(missing, ", "))
+	}
+	return s.inSync(wrote)
+}
+
+// inSync is the verdict that the console holds what the spec says.
+func (s *team) inSync(wrote bool) condition.Verdict {
+	s.Synced(wrote)
+	v := condition.Synced("The console has this team as the spec says.")
+	if !s.plan.verifyAt.IsZero() {
+		v.RetryAfter = max(time.Until(s.plan.verifyAt), time.Second)
+	}
+	return v
+}
+
+// mayWrite returns the verdict on an update that must not be sent.
+func (s *team) mayWrite() *condition.Verdict {
+	if s.obj.Status.ID == "" {
+		v := condition.Stuck(v1alpha1.ReasonRejected,
+			"The console does not tell the id of the team %q, so it cannot be changed. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
+		v.RetryAfter = s.Interval()
+		return &v
+	}
+	for _, other := range s.Link.Project.TeamsNamed(s.obj.ConsoleName()) {
+		if other.ID != s.obj.Status.ID {
+			v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
+				"The console already has another team named %q, so this team cannot be given that name. Rename or delete the other one, or choose another name.", s.obj.ConsoleName())
+			return &v
+		}
+	}
+	return s.Memo.Refused(updating)
+}
+
+// update sends the whole merged definition.
+func (s *team) update(ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference) (seen console.Observation[console.Team], v *condition.Verdict, err error) {
+	began := time.Now()
+	id := s.obj.Status.ID
+	by := s.Caller(lane(access.Revokes(differences)))
+	_, err = s.Link.Project.UpdateTeam(ctx, by, id, want.Merge(&have))
+	if console.ClassOf(err) == console.Invalid {
+		if s.holdBack(err) {
+			again := condition.Progressing("The console refused an address; the rest is applied without it.")
+			again.RetryAfter = time.Millisecond
+			return seen, &again, nil
+		}
+		refused, _ := condition.FromError(err, s.Interval())
+		s.Memo.Refuse(updating, refused)
+		// It may be refused because the team is gone: the next listing tells.
+		_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)
+		return seen, &refused, nil
+	}
+	if err != nil {
+		return seen, nil, err
+	}
+	s.Wrote()
+	s.Changed("Updated", "Changed the team %q in the console: %s.", s.obj.ConsoleName(), access.DescribeChange(differences))
+	return s.Link.Project.Team(id), nil, nil
+}

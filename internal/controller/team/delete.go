@@ -1,0 +1,99 @@
+package team
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// delete does what the deletionPolicy says, and lets the object go. While it
+// cannot, the verdict says why.
+func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
+	if !s.Finalized() {
+		s.Gone(s.Name)
+		return ctrl.Result{}, nil
+	}
+	v, err := s.remove(ctx)
+	if err == nil && v == nil {
+		return ctrl.Result{}, s.Release(ctx)
+	}
+	return s.Finish(ctx, deref(v), err)
+}
+
+// orphans reports whether the team in the console stays.
+func (s *team) orphans() bool {
+	spec, status := &s.obj.Spec, &s.obj.Status
+	switch {
+	case s.ForcedOrphan(), spec.Mode == v1alpha1.ModeObserve:
+		return true
+	case status.ID == "" && status.CreateIntent == nil:
+		return true
+	case spec.DeletionPolicy == "":
+		return status.Adopted
+	default:
+		return spec.DeletionPolicy == v1alpha1.TeamOrphan
+	}
+}
+
+// remove returns nothing when there is nothing left to do in the console.
+func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
+	if s.orphans() {
+		return nil, nil
+	}
+	if v, err := s.Resolve(ctx); v != nil || err != nil {
+		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
+			v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
+		}
+		return v, err
+	}
+	if s.obj.Status.ID == "" {
+		_, v, err := s.resolveIntent(ctx)
+		if v != nil || err != nil {
+			return v, err
+		}
+		if s.obj.Status.ID == "" && s.obj.Status.CreateIntent != nil {
+			v := condition.Stuck(v1alpha1.ReasonRejected,
+				"The console does not tell the id of the team %q, so it cannot be deleted. Delete it in the console by hand, then annotate this object with %s=true.",
+				s.obj.ConsoleName(), v1alpha1.ForceOrphanAnnotation)
+			return &v, nil
+		}
+		if s.obj.Status.ID == "" {
+			return nil, nil
+		}
+	}
+	if v := s.brake(); v != nil {
+		return v, nil
+	}
+	if s.Memo.Began.IsZero() {
+		s.Memo.Began = time.Now()
+	}
+	if err := s.Link.Project.DeleteTeam(ctx, s.Caller(quota.Revoke), s.obj.Status.ID); err != nil {
+		return nil, err
+	}
+	s.Changed("Deleted", "Deleted the team %q, id %s, in the console.", s.obj.ConsoleName(), s.obj.Status.ID)
+	return nil, nil
+}
+
+// brake returns the verdict on a deletion that a person has to approve.
+func (s *team) brake() *condition.Verdict {
+	reason, _ := condition.Current(s.obj.Status.Conditions, s.obj.Generation)
+	wasHeld := reason == v1alpha1.ReasonDeletionHeld
+	if s.Link.Brake.Pass(s.Key(), wasHeld, s.Wake(access.PriorityRelease)) {
+		return nil
+	}
+	limit, per := s.Link.Brake.Limit()
+	v := condition.Stuck(v1alpha1.ReasonDeletionHeld,
+		"More than %d teams are to be deleted within %s, so the rest are held. If that is meant, annotate ConsoleConnection %q with %s=all, or a number.",
+		limit, per, s.Connection.Name, v1alpha1.ApproveDeletesAnnotation)
+	if !wasHeld {
+		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonDeletionHeld, "Delete", "%s", v.Message)
+	}
+	return &v
+}

@@ -1,0 +1,147 @@
+package team
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// specified is what the spec says, field by field; what it does not set is nil.
+func specified(t *v1alpha1.Team) console.DesiredTeam {
+	spec := &t.Spec
+	return console.DesiredTeam{
+		Name:                              t.ConsoleName(),
+		Description:                       spec.Description,
+		Members:                           addresses(spec.Members),
+		Admins:                            addresses(spec.Admins),
+		DefaultGateMetrics:                metrics(spec.DefaultGateMetrics),
+		DefaultExperimentPrimaryMetrics:   metrics(spec.DefaultExperimentPrimaryMetrics),
+		DefaultExperimentSecondaryMetrics: metrics(spec.DefaultExperimentSecondaryMetrics),
+		DefaultHoldoutMetrics:             metrics(spec.DefaultHoldoutMetrics),
+		ChangeTeamConfigs:                 unlessEmpty(spec.ChangeTeamConfigs),
+		ReviewApproval:                    unlessEmpty(spec.ReviewApproval),
+		DefaultTargetApplications:         spec.DefaultTargetApplications,
+		DefaultHoldoutID:                  spec.DefaultHoldoutID,
+		RequireReviews:                    spec.RequireReviews,
+		RequireGateTemplates:              spec.RequireGateTemplates,
+		RequireExperimentTemplates:        spec.RequireExperimentTemplates,
+		RequireDynamicConfigTemplates:     spec.RequireDynamicConfigTemplates,
+	}
+}
+
+func unlessEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func addresses(list []v1alpha1.EmailAddress) []string {
+	if list == nil {
+		return nil
+	}
+	out := make([]string, len(list))
+	for i, email := range list {
+		out[i] = string(email)
+	}
+	return out
+}
+
+func metrics(list []v1alpha1.Metric) []console.Metric {
+	if list == nil {
+		return nil
+	}
+	out := make([]console.Metric, len(list))
+	for i, m := range list {
+		out[i] = console.Metric(m)
+	}
+	return out
+}
+
+// desired is what the spec says, less the people who are not in the project
+// yet: one unknown address must not keep the rest from being applied. Nobody
+// whom the team has is left out, whatever the listing of users says.
+func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
+	want := specified(s.obj)
+	if !want.ManagesMembers() {
+		return want, nil
+	}
+	if err := s.Link.Project.ReadUsers(s.Caller(s.readLane()), time.Time{}); err != nil {
+		return want, err
+	}
+	missing := s.missing(want, have)
+	absent := func(email string) bool { return slices.Contains(missing, console.EmailKey(email)) }
+	for _, people := range []*[]string{&want.Members, &want.Admins} {
+		if *people != nil {
+			*people = slices.DeleteFunc(slices.Clone(*people), absent)
+		}
+	}
+	return want, nil
+}
+
+// missing returns, sorted, the desired addresses that cannot be in the team yet.
+func (s *team) missing(want console.DesiredTeam, have *console.Team) []string {
+	in := map[string]bool{}
+	if have != nil && have.MembersKnown {
+		for _, email := range slices.Concat(have.Members, have.Admins) {
+			in[console.EmailKey(email)] = true
+		}
+	}
+	complete := s.Link.Project.UsersRead().Complete
+	var out []string
+	for _, email := range slices.Concat(want.Members, want.Admins) {
+		key := console.EmailKey(email)
+		seen := s.Link.Project.User(email).Presence
+		if seen == console.Present {
+			delete(s.plan.heldBack, key)
+		}
+		gone := seen == console.Absent || seen == console.Unlisted && complete || s.plan.heldBack[key]
+		if gone && !in[key] {
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// holdBack notes the addresses that a refusal names, and reports whether it
+// named any that had been sent.
+func (s *team) holdBack(err error) bool {
+	refused, ok := console.AsError(err)
+	if !ok {
+		return false
+	}
+	said := strings.ToLower(refused.Message)
+	found := false
+	for _, email := range slices.Concat(s.obj.Spec.Members, s.obj.Spec.Admins) {
+		key := console.EmailKey(string(email))
+		if strings.Contains(said, key) && !s.plan.heldBack[key] {
+			s.plan.heldBack[key], found = true, true
+		}
+	}
+	return found
+}
+
+// mayRefresh reports whether a write needs a newer observation than that from
+// at: it sends the observed values of unmanaged fields, and must not undo what
+// somebody else did to them meanwhile. An observation made since the difference
+// was found is new enough, however long the write waited for its turn.
+func (s *team) mayRefresh(want console.DesiredTeam, at time.Time) bool {
+	return !want.ManagesAll() && at.Before(s.Memo.Began.Add(-freshEnough))
+}
+
+// freshEnough is how old an observation may be, when a difference is found, to
+// take unmanaged fields from.
+const freshEnough = time.Minute
+
+// lane is the lane for a write.
+func lane(revokes bool) quota.Lane {
+	if revokes {
+		return quota.Revoke
+	}
+	return quota.Change
+}

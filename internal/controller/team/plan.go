@@ -1,0 +1,47 @@
+package team
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+)
+
+// A plan is what is remembered of a Team between reconciliations and need not
+// survive the process.
+type plan struct {
+	uid types.UID
+	// intentEnded is when the attempt behind the create intent had ended.
+	intentEnded time.Time
+	// heldBack are addresses that the console refused as unknown.
+	heldBack map[string]bool
+	// verifyAt is when the members are to be read again.
+	verifyAt time.Time
+}
+
+type plans struct {
+	mu sync.Mutex
+	by map[types.NamespacedName]*plan
+}
+
+func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by == nil {
+		p.by = map[types.NamespacedName]*plan{}
+	}
+	known, ok := p.by[name]
+	if !ok || known.uid != obj.UID {
+		known = &plan{uid: obj.UID, heldBack: map[string]bool{}}
+		p.by[name] = known
+	}
+	return known
+}
+
+func (p *plans) forget(name types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.by, name)
+}

@@ -1,0 +1,206 @@
+// Package team reconciles Teams: teams of a console project, their members,
+// admins and settings.
+package team
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// +kubebuilder:rbac:groups=console-access.dev,resources=teams,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=teams/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=teams/finalizers,verbs=update
+
+// A Reconciler makes the console hold what Teams say.
+type Reconciler struct {
+	access.Desk
+	plans plans
+}
+
+// A team is one reconciliation of one Team.
+type team struct {
+	*access.Scope
+	obj  *v1alpha1.Team
+	plan *plan
+}
+
+// Reconcile compares a Team with what is known of the console, and writes the
+// difference away. It makes no call when there is none.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	obj := &v1alpha1.Team{}
+	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Gone(req.NamespacedName)
+			r.plans.forget(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	scope := r.Open(obj)
+	if scope == nil {
+		return access.Stale(), nil
+	}
+	s := &team{Scope: scope, obj: obj, plan: r.plans.of(req.NamespacedName, obj)}
+	if !obj.DeletionTimestamp.IsZero() {
+		return s.delete(ctx)
+	}
+	v, err := s.sync(ctx)
+	return s.Finish(ctx, v, err)
+}
+
+func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
+	if s.obj.Spec.Suspend {
+		return condition.Suspended("spec.suspend is true; set it to false to go on."), nil
+	}
+	if v, err := s.Resolve(ctx); v != nil || err != nil {
+		return deref(v), err
+	}
+	if v, err := s.admit(ctx); v != nil || err != nil {
+		return deref(v), err
+	}
+	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
+		return s.inSync(false), nil
+	}
+	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
+		return condition.Verdict{}, err
+	}
+	if err := s.Hold(ctx); err != nil {
+		return condition.Verdict{}, err
+	}
+	seen, v, err := s.find(ctx)
+	if v != nil || err != nil {
+		return deref(v), err
+	}
+	if seen == nil {
+		return s.create(ctx)
+	}
+	return s.converge(ctx, *seen)
+}
+
+// synced reports whether the console was known to hold this generation.
+func (s *team) synced() bool { return s.obj.Status.SyncedGeneration == s.obj.Generation }
+
+// readLane is the lane for reads: what was true before only needs checking.
+func (s *team) readLane() quota.Lane {
+	if s.synced() {
+		return quota.Drift
+	}
+	return quota.Change
+}
+
+// admit applies the rules that need nothing of the console.
+func (s *team) admit(ctx context.Context) (*condition.Verdict, error) {
+	admits := func(namespace string) (bool, error) {
+		return access.Admits(ctx, s.Client, s.Connection, namespace)
+	}
+	ok, err := admits(s.Name.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		v := access.NotAdmitted(s.obj)
+		return &v, nil
+	}
+	list := &v1alpha1.TeamList{}
+	claim := access.ClaimKey(s.obj.ConnectionName(), s.obj.Claim())
+	if err := s.Client.List(ctx, list, client.MatchingFields{access.ClaimIndex: claim}); err != nil {
+		return nil, fmt.Errorf("list Teams named %q: %w", s.obj.Claim(), err)
+	}
+	contenders := make([]*v1alpha1.Team, len(list.Items))
+	for i := range list.Items {
+		contenders[i] = &list.Items[i]
+	}
+	owner, err := access.Owner(contenders, s.obj, admits)
+	if err != nil || owner == nil {
+		return nil, err
+	}
+	v := condition.Stuck(v1alpha1.ReasonNameTaken,
+		"Team %s/%s, which is older, owns the name %q on ConsoleConnection %q. Rename or delete one of the two; this one takes over when the name is free.",
+		owner.GetNamespace(), owner.GetName(), s.obj.ConsoleName(), s.Connection.Name)
+	return &v, nil
+}
+
+// find returns the team in the console that this object stands for, nothing
+// when there is none and it may be created, or the verdict on why neither.
+func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
+	status := &s.obj.Status
+	if status.ID != "" {
+		seen := s.Link.Project.Team(status.ID)
+		if seen.Doubtful || seen.Presence == console.Unlisted {
+			var err error
+			if seen, err = s.Link.Project.FetchTeam(ctx, s.Caller(quota.Change), status.ID); err != nil {
+				return nil, nil, err
+			}
+		}
+		if seen.Presence == console.Present {
+			return &seen, nil, nil
+		}
+		return nil, s.vanished(), nil
+	}
+	if status.CreateIntent != nil {
+		return s.resolveIntent(ctx)
+	}
+	named := s.Link.Project.TeamsNamed(s.obj.ConsoleName())
+	if len(named) == 0 {
+		return nil, nil, nil
+	}
+	return s.adopt(ctx, named)
+}
+
+// vanished deals with a team that is certainly no longer in the console.
+func (s *team) vanished() *condition.Verdict {
+	gone := []console.Difference{{Field: "name", Want: s.obj.ConsoleName()}}
+	if v := s.Correct(s.obj.Spec.Mode, gone); v != nil {
+		return v
+	}
+	s.obj.Status.ID, s.obj.Status.Adopted = "", false
+	again := condition.Progressing("The team is no longer in the console; it is created again.")
+	again.RetryAfter = time.Millisecond
+	return &again
+}
+
+// adopt decides about teams of our name that we did not make.
+func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observation[console.Team], *condition.Verdict, error) {
+	name := s.obj.ConsoleName()
+	only := named[0]
+	switch {
+	case s.obj.Spec.AdoptionPolicy != v1alpha1.AdoptionAdopt:
+		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
+			"The console already has a team named %q, which this object did not create; it is left alone. To take it over set spec.adoptionPolicy to Adopt, else choose another name.", name)
+		return nil, &v, nil
+	case len(named) > 1:
+		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
+			"The console has %d teams named %q, so none can be adopted. Rename or delete all but one of them in the console.", len(named), name)
+		return nil, &v, nil
+	case only.ID == "":
+		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
+			"The console has a team named %q but does not tell its id, so it cannot be adopted. Delete it in the console to have it created anew.", name)
+		return nil, &v, nil
+	}
+	s.obj.Status.ID, s.obj.Status.Adopted = only.ID, true
+	if s.obj.Spec.Mode != v1alpha1.ModeObserve {
+		if err := s.Record(ctx); err != nil {
+			return nil, nil, err
+		}
+		s.Changed("Adopted", "Adopted the team %q with id %s.", name, only.ID)
+	}
+	seen := s.Link.Project.Team(only.ID)
+	return &seen, nil, nil
+}
+
+func deref(v *condition.Verdict) condition.Verdict {
+	if v == nil {
+		return condition.Verdict{}
+	}
+	return *v
+}

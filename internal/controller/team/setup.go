@@ -1,0 +1,49 @@
+package team
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+)
+
+// idIndex finds the Team that stands for a team of the console, by its id.
+const idIndex = "id"
+
+// Setup adds the controller to the manager.
+func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Team{}, idIndex, func(obj client.Object) []string {
+		t := obj.(*v1alpha1.Team)
+		return []string{access.ClaimKey(t.ConnectionName(), t.Status.ID)}
+	})
+	if err != nil {
+		return err
+	}
+	lists := func() client.ObjectList { return &v1alpha1.TeamList{} }
+	r.Links.OnChange(func(connection string, link *access.Link) {
+		link.Project.Subscribe(r.Kind+"/"+connection, func(c console.Change) {
+			r.changed(connection, c)
+		})
+		r.WakeAll(context.Background(), lists(), connection)
+	})
+	return r.Desk.Setup(ctx, mgr, &v1alpha1.Team{}, lists, options, r)
+}
+
+// changed has the Teams looked at whose team a reading found to be different.
+func (r *Reconciler) changed(connection string, c console.Change) {
+	ctx := context.Background()
+	if c.Access {
+		r.WakeAll(ctx, &v1alpha1.TeamList{}, connection)
+	}
+	for _, id := range c.TeamIDs {
+		r.WakeMatching(ctx, &v1alpha1.TeamList{}, idIndex, access.ClaimKey(connection, id))
+	}
+	for _, name := range c.TeamNames {
+		r.WakeMatching(ctx, &v1alpha1.TeamList{}, access.ClaimIndex, access.ClaimKey(connection, name))
+	}
+}

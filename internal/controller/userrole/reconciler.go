@@ -1,0 +1,159 @@
+// Package userrole reconciles UserRoles: the role, and optionally the name,
+// that a person has in a console project.
+package userrole
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// +kubebuilder:rbac:groups=console-access.dev,resources=userroles,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=userroles/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=userroles/finalizers,verbs=update
+
+// A Reconciler makes the console hold what UserRoles say.
+type Reconciler struct {
+	access.Desk
+}
+
+// A role is one reconciliation of one UserRole.
+type role struct {
+	*access.Scope
+	obj *v1alpha1.UserRole
+}
+
+// Reconcile compares a UserRole with what is known of the person, and writes
+// the difference away. It makes no call when there is none.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	obj := &v1alpha1.UserRole{}
+	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Gone(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	scope := r.Open(obj)
+	if scope == nil {
+		return access.Stale(), nil
+	}
+	s := &role{Scope: scope, obj: obj}
+	if !obj.DeletionTimestamp.IsZero() {
+		return s.delete(ctx)
+	}
+	v, err := s.sync(ctx)
+	return s.Finish(ctx, v, err)
+}
+
+func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
+	if s.obj.Spec.Suspend {
+		return condition.Suspended("spec.suspend is true; set it to false to go on."), nil
+	}
+	if v, err := s.Resolve(ctx); v != nil || err != nil {
+		return deref(v), err
+	}
+	if v, err := s.admit(ctx); v != nil || err != nil {
+		return deref(v), err
+	}
+	// Whoever waits in the quota to be read first pays as a person's change;
+	// what was true before a restart only needs to be looked at again.
+	if err := s.Link.Project.ReadUsers(s.Caller(s.readLane()), s.Since()); err != nil {
+		return condition.Verdict{}, err
+	}
+	if err := s.Hold(ctx); err != nil {
+		return condition.Verdict{}, err
+	}
+	user, v, err := s.observe(ctx)
+	if v != nil || err != nil {
+		return deref(v), err
+	}
+	return s.converge(ctx, user)
+}
+
+func (s *role) readLane() quota.Lane {
+	if s.obj.Status.SyncedGeneration == s.obj.Generation {
+		return quota.Drift
+	}
+	return quota.Change
+}
+
+// admit applies the rules that need nothing of the console.
+func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
+	admits := func(namespace string) (bool, error) {
+		return access.Admits(ctx, s.Client, s.Connection, namespace)
+	}
+	ok, err := admits(s.Name.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		v := access.NotAdmitted(s.obj)
+		return &v, nil
+	}
+	owner, err := s.owner(ctx, admits)
+	if err != nil {
+		return nil, err
+	}
+	if owner != nil {
+		v := condition.Stuck(v1alpha1.ReasonNameTaken,
+			"UserRole %s/%s, which is older, owns %s on ConsoleConnection %q. Delete one of the two; this one takes over when the other is gone.",
+			owner.GetNamespace(), owner.GetName(), s.obj.Spec.Email, s.Connection.Name)
+		return &v, nil
+	}
+	if !s.mayGrant(string(s.obj.Spec.Role)) {
+		v := condition.Stuck(v1alpha1.ReasonRoleNotAllowed,
+			"ConsoleConnection %q does not let UserRoles grant the role %q. Use one of spec.allowedRoles, or ask the connection's owner to add it.",
+			s.Connection.Name, s.obj.Spec.Role)
+		return &v, nil
+	}
+	return nil, nil
+}
+
+func (s *role) mayGrant(name string) bool {
+	allowed := s.Connection.Spec.AllowedRoles
+	for _, role := range allowed {
+		if console.SameRole(string(role), name) {
+			return true
+		}
+	}
+	return len(allowed) == 0
+}
+
+func (s *role) protected() bool {
+	for _, email := range s.Connection.Spec.ProtectedUsers {
+		if console.SameEmail(string(email), string(s.obj.Spec.Email)) {
+			return true
+		}
+	}
+	return false
+}
+
+// owner returns the older UserRole for the same person, or nil.
+func (s *role) owner(ctx context.Context, admits func(string) (bool, error)) (v1alpha1.AccessObject, error) {
+	list := &v1alpha1.UserRoleList{}
+	claim := access.ClaimKey(s.obj.ConnectionName(), s.obj.Claim())
+	if err := s.Client.List(ctx, list, client.MatchingFields{access.ClaimIndex: claim}); err != nil {
+		return nil, fmt.Errorf("list UserRoles for %s: %w", s.obj.Spec.Email, err)
+	}
+	contenders := make([]*v1alpha1.UserRole, len(list.Items))
+	for i := range list.Items {
+		contenders[i] = &list.Items[i]
+	}
+	return access.Owner(contenders, s.obj, admits)
+}
+
+func deref(v *condition.Verdict) condition.Verdict {
+	if v == nil {
+		return condition.Verdict{}
+	}
+	return *v
+}
