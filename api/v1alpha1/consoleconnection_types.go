@@ -107,8 +107,8 @@ const (
 )
 
 // AllowedNamespaces says which namespaces may use a connection.
-// +kubebuilder:validation:XValidation:rule="self.from != 'Selector' || has(self.selector)",message="selector is required when from is Selector",fieldPath=".selector"
-// +kubebuilder:validation:XValidation:rule="self.from == 'Selector' || !has(self.selector)",message="selector is only used when from is Selector; set from: Selector or remove it",fieldPath=".selector"
+// +kubebuilder:validation:XValidation:rule="!has(self.from) || self.from != 'Selector' || has(self.selector)",message="selector is required when from is Selector",fieldPath=".selector"
+// +kubebuilder:validation:XValidation:rule="!has(self.selector) || has(self.from) && self.from == 'Selector'",message="selector is only used when from is Selector; set from: Selector or remove it",fieldPath=".selector"
 type AllowedNamespaces struct {
 	// from: All, or Selector.
 	// +kubebuilder:default=All
@@ -190,7 +190,7 @@ const (
 )
 
 // Drift says how the console is compared with the specs over time.
-// +kubebuilder:validation:XValidation:rule="duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('168h')",message="interval must be between 1s and 168h",fieldPath=".interval"
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('168h')",message="interval must be between 1s and 168h",fieldPath=".interval"
 type Drift struct {
 	// policy: Correct, Report or Ignore.
 	// +kubebuilder:default=Correct
@@ -206,7 +206,7 @@ type Drift struct {
 }
 
 // DeletionBrake limits how many teams are deleted in the console unattended.
-// +kubebuilder:validation:XValidation:rule="duration(self.per) >= duration('1s') && duration(self.per) <= duration('168h')",message="per must be between 1s and 168h",fieldPath=".per"
+// +kubebuilder:validation:XValidation:rule="!has(self.per) || duration(self.per) >= duration('1s') && duration(self.per) <= duration('168h')",message="per must be between 1s and 168h",fieldPath=".per"
 type DeletionBrake struct {
 	// maxDeletes is how many teams may be deleted within per. When more are to
 	// be deleted, the rest are held until a person approves with the annotation
