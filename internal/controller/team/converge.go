@@ -64,6 +64,8 @@ func (s *team) refetch(ctx context.Context, lane quota.Lane) (console.Observatio
 	if err == nil && seen.Presence == console.Present {
 		now := metav1.Now().Rfc3339Copy()
 		s.obj.Status.LastVerifiedTime = &now
+		s.plan.checked = time.Now()
+		s.plan.verifyAt = s.plan.checked.Add(s.Interval())
 	}
 	return seen, err
 }
@@ -79,15 +81,17 @@ func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[c
 	if !s.synced() {
 		return !seen.Value.MembersKnown
 	}
-	due := seen.At.Add(s.Interval())
-	if seen.At.IsZero() {
-		if s.plan.verifyAt.IsZero() {
-			s.plan.verifyAt = time.Now().Add(time.Duration(rand.Int64N(int64(s.Interval()) + 1)))
-		}
-		due = s.plan.verifyAt
+	last := seen.At
+	if s.plan.checked.After(last) {
+		last = s.plan.checked
 	}
-	s.plan.verifyAt = due
-	return !time.Now().Before(due)
+	switch {
+	case !last.IsZero():
+		s.plan.verifyAt = last.Add(s.Interval())
+	case s.plan.verifyAt.IsZero():
+		s.plan.verifyAt = time.Now().Add(time.Duration(rand.Int64N(int64(s.Interval()) + 1)))
+	}
+	return !time.Now().Before(s.plan.verifyAt)
 }
 
 // matched is the verdict on a team that is as it can be.

@@ -17,8 +17,9 @@ type plan struct {
 	intentEnded time.Time
 	// heldBack are addresses that the console refused as unknown.
 	heldBack map[string]bool
-	// verifyAt is when the members are to be read again.
-	verifyAt time.Time
+	// checked is when the members were last read; verifyAt is when they are to
+	// be read again.
+	checked, verifyAt time.Time
 }
 
 type plans struct {
