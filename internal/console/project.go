@@ -68,6 +68,8 @@ type Project struct {
 	people   map[string]*person
 	byID     map[string]*teamEntry
 	nameless map[string][]Team
+	// listsMembers: the last listing of teams held their members.
+	listsMembers bool
 	demoting map[string]bool
 	awaited  map[string]awaiting
 	sinks    map[string]func(Change)

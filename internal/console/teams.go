@@ -33,6 +33,14 @@ func (p *Project) ReadTeams(by Caller, since time.Time) error { return p.teams.e
 // TeamsRead tells of the last listing of teams.
 func (p *Project) TeamsRead() ListingInfo { return p.teams.info() }
 
+// ListsMembers reports whether listings of teams hold their members, so that
+// no team needs to be read by itself.
+func (p *Project) ListsMembers() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.listsMembers
+}
+
 // Team returns what is known of the team with an id, without any call. Its
 // members mean something only when Value.MembersKnown.
 func (p *Project) Team(id string) Observation[Team] {
@@ -207,6 +215,7 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		}
 	}
 	p.nameless = nameless
+	p.listsMembers = !slices.ContainsFunc(l.Items, func(t Team) bool { return !t.MembersKnown })
 	p.mu.Unlock()
 	p.publish(change)
 }

@@ -28,7 +28,7 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.needsMembers(want, seen) {
 			refreshed = true
-			if seen, err = s.refetch(ctx, s.readLane()); err != nil {
+			if seen, err = s.refetch(ctx, seen.Value.ID, s.readLane()); err != nil {
 				return condition.Verdict{}, err
 			}
 			continue
@@ -45,7 +45,7 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.mayRefresh(want, seen.At) {
 			refreshed = true
-			if seen, err = s.refetch(ctx, quota.Change); err != nil {
+			if seen, err = s.refetch(ctx, seen.Value.ID, quota.Change); err != nil {
 				return condition.Verdict{}, err
 			}
 			continue
@@ -59,8 +59,8 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 }
 
 // refetch reads the team by its id.
-func (s *team) refetch(ctx context.Context, lane quota.Lane) (console.Observation[console.Team], error) {
-	seen, err := s.Link.Project.FetchTeam(ctx, s.Caller(lane), s.obj.Status.ID)
+func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (console.Observation[console.Team], error) {
+	seen, err := s.Link.Project.FetchTeam(ctx, s.Caller(lane), id)
 	if err == nil && seen.Presence == console.Present {
 		now := metav1.Now().Rfc3339Copy()
 		s.obj.Status.LastVerifiedTime = &now
@@ -75,11 +75,15 @@ func (s *team) refetch(ctx context.Context, lane quota.Lane) (console.Observatio
 // last seen an interval ago. What was in sync before a restart is spread over
 // the interval.
 func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
-	if !want.ManagesMembers() || s.obj.Status.ID == "" {
+	if !want.ManagesMembers() || seen.Value.ID == "" {
 		return false
 	}
 	if !s.synced() {
 		return !seen.Value.MembersKnown
+	}
+	if s.Link.Project.ListsMembers() {
+		s.plan.verifyAt = time.Time{}
+		return false
 	}
 	last := seen.At
 	if s.plan.checked.After(last) {

@@ -13,10 +13,10 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// lateCommit is how long after an attempt whose answer was lost the console may
-// still bring the team about, or not show it in its listing yet. Before that
-// has passed, a team that is not listed is not known to be absent.
-const lateCommit = 30 * time.Second
+// lookups are when, after an attempt whose answer was lost, the listing is read
+// again to see what came of it. The console may still bring the team about, or
+// not show it yet, so that a team is not known to be absent before the last.
+var lookups = []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Second}
 
 const creating = "create"
 
@@ -87,10 +87,13 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		// The attempt was made by a process before this one; it has ended by now.
 		s.plan.intentEnded = time.Now()
 	}
-	since := s.plan.intentEnded
-	late := since.Add(lateCommit)
-	if time.Now().After(late) {
-		since = late
+	since, next := s.plan.intentEnded, time.Time{}
+	for _, pause := range lookups {
+		if at := s.plan.intentEnded.Add(pause); time.Now().After(at) {
+			since = at
+		} else if next.IsZero() {
+			next = at
+		}
 	}
 	if err := s.Link.Project.ReadTeams(s.Caller(quota.Change), since); err != nil {
 		return nil, nil, err
@@ -109,9 +112,9 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		// The console tells no ids: the intent stays, as the proof that a team
 		// of this name is ours.
 		return &console.Observation[console.Team]{Presence: console.Present, Value: named[0]}, nil, nil
-	case time.Now().Before(late):
+	case !next.IsZero():
 		v := condition.Progressing("The console did not say whether the team was created; it is looked up before anything is sent again.")
-		v.RetryAfter = time.Until(late) + time.Second
+		v.RetryAfter = time.Until(next) + time.Millisecond
 		return nil, &v, nil
 	}
 	status.CreateIntent = nil

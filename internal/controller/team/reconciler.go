@@ -81,6 +81,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if v != nil || err != nil {
 		return deref(v), err
 	}
+	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
 	if seen == nil {
 		return s.create(ctx)
 	}
@@ -136,9 +137,9 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 	status := &s.obj.Status
 	if status.ID != "" {
 		seen := s.Link.Project.Team(status.ID)
-		if seen.Doubtful || seen.Presence == console.Unlisted {
+		if seen.Doubtful || seen.Presence == console.Unlisted || s.Requested(status.LastHandledReconcileAt) {
 			var err error
-			if seen, err = s.Link.Project.FetchTeam(ctx, s.Caller(quota.Change), status.ID); err != nil {
+			if seen, err = s.refetch(ctx, status.ID, quota.Change); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -173,6 +174,14 @@ func (s *team) vanished() *condition.Verdict {
 func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observation[console.Team], *condition.Verdict, error) {
 	name := s.obj.ConsoleName()
 	only := named[0]
+	if s.obj.Spec.Mode == v1alpha1.ModeObserve && len(named) == 1 {
+		// Comparing takes nothing over.
+		seen := console.Observation[console.Team]{Presence: console.Present, Value: only}
+		if only.ID != "" {
+			seen = s.Link.Project.Team(only.ID)
+		}
+		return &seen, nil, nil
+	}
 	switch {
 	case s.obj.Spec.AdoptionPolicy != v1alpha1.AdoptionAdopt:
 		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
@@ -188,12 +197,10 @@ func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observ
 		return nil, &v, nil
 	}
 	s.obj.Status.ID, s.obj.Status.Adopted = only.ID, true
-	if s.obj.Spec.Mode != v1alpha1.ModeObserve {
-		if err := s.Record(ctx); err != nil {
-			return nil, nil, err
-		}
-		s.Changed("Adopted", "Adopted the team %q with id %s.", name, only.ID)
+	if err := s.Record(ctx); err != nil {
+		return nil, nil, err
 	}
+	s.Changed("Adopted", "Adopted the team %q with id %s.", name, only.ID)
 	seen := s.Link.Project.Team(only.ID)
 	return &seen, nil, nil
 }

@@ -24,12 +24,13 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 	email := string(s.obj.Spec.Email)
 	project := s.Link.Project
 	seen := project.User(email)
-	if seen.Doubtful || seen.Presence == console.Unlisted && !s.knownMissing() {
+	if seen.Doubtful || seen.Presence == console.Unlisted && !s.knownMissing() || s.Requested(s.obj.Status.LastHandledReconcileAt) {
 		var err error
 		if seen, err = project.FetchUser(ctx, s.Caller(quota.Change), email); err != nil {
 			return console.User{}, nil, err
 		}
 	}
+	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
 	if seen.Presence == console.Present {
 		return seen.Value, nil, nil
 	}
