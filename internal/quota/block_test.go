@@ -346,6 +346,9 @@ func TestNoRecordNoCall(t *testing.T) {
 		l, h := holder(t, &d, "a", true, &lost)
 		acquire(t, l, 1)[0].Done(Outcome{})
 		h.kill()
+		for range 100 {
+			mustTry(t, l, Request{Key: "a", Lane: Change}).Cancel()
+		}
 		n := 1
 		for ; n < 100; n++ {
 			p, err := l.TryAcquire(Request{Key: "a", Lane: Change})
@@ -367,6 +370,61 @@ func TestNoRecordNoCall(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		acquire(t, l, 1)
+	})
+}
+
+// TestBlockDeadline lets blocks run out of time: no attempt starts on one
+// whose deadline has passed, not even with a token already held.
+func TestBlockDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d disk
+		var lost []string
+		l, h := holder(t, &d, "a", true, &lost)
+		calls := 0
+		r := Request{Key: "held", Lane: Change, Notify: func() { calls++ }}
+		mustWait(t, l, r) // for the first block
+		synctest.Wait()
+		if calls != 1 {
+			t.Fatalf("called %d times, want once", calls)
+		}
+		time.Sleep(BlockLife)
+		if w := mustWait(t, l, r); w.Ahead != 0 {
+			t.Errorf("%+v, want the front of the queue", w)
+		}
+		synctest.Wait()
+		if calls != 2 || d.saves != 2 {
+			t.Errorf("called %d times after %d saves, want a second block and call", calls, d.saves)
+		}
+		mustTry(t, l, r).Done(Outcome{})
+		h.kill()
+		time.Sleep(BlockLife - time.Millisecond)
+		mustTry(t, l, Request{Key: "last", Lane: Change}).Done(Outcome{})
+		time.Sleep(time.Millisecond)
+		if w := mustWait(t, l, Request{Key: "late", Lane: Change}); w.Reason != ReasonRecord {
+			t.Errorf("%+v, want the reason Record", w)
+		}
+	})
+}
+
+// TestBlockIsSavedAhead has requests wait for a window longer than a block
+// lives: when there is room, the next block is there already.
+func TestBlockIsSavedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d disk
+		h := newHandle(&d, 1)
+		l := New(Config{Windows: []Window{{9, time.Minute}}, Share: 100}, WithStore(h, Durability{Fresh: true}))
+		defer l.Close()
+		for _, p := range acquire(t, l, 9) {
+			p.Done(Outcome{})
+		}
+		saves := d.saves
+		w := mustWait(t, l, Request{Key: "a", Lane: Change})
+		time.Sleep(time.Until(w.At))
+		synctest.Wait()
+		mustTry(t, l, Request{Key: "a", Lane: Change})
+		if d.saves != saves+1 {
+			t.Errorf("%d saves while waiting, want one", d.saves-saves)
+		}
 	})
 }
 

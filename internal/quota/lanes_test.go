@@ -287,14 +287,15 @@ func TestForecast(t *testing.T) {
 		type promise struct {
 			asked, at, came time.Time
 			lane            Lane
+			latency         time.Duration
 		}
 		promises := make([]promise, 1500)
-		finish := func(p *Permit) {
-			time.AfterFunc(time.Duration(rng.Int64N(int64(300*time.Millisecond))), func() { p.Done(Outcome{}) })
+		finish := func(pr *promise, p *Permit) {
+			time.AfterFunc(pr.latency, func() { p.Done(Outcome{}) })
 		}
 		for i := range promises {
 			pr := &promises[i]
-			pr.asked = time.Now()
+			pr.asked, pr.latency = time.Now(), time.Duration(rng.Int64N(int64(300*time.Millisecond)))
 			r := Request{Key: fmt.Sprint(i), Turn: fmt.Sprint(i % 13), Lane: Change}
 			if i >= 1000 {
 				r.Lane = Drift
@@ -302,11 +303,11 @@ func TestForecast(t *testing.T) {
 			pr.lane = r.Lane
 			r.Notify = func() {
 				pr.came = time.Now()
-				finish(mustTry(t, l, Request{Key: r.Key}))
+				finish(pr, mustTry(t, l, Request{Key: r.Key}))
 			}
 			if p, err := l.TryAcquire(r); err == nil {
 				pr.at, pr.came = time.Now(), time.Now()
-				finish(p)
+				finish(pr, p)
 			}
 		}
 		for i := range promises {
@@ -315,6 +316,7 @@ func TestForecast(t *testing.T) {
 			}
 		}
 		time.Sleep(4 * time.Hour)
+		synctest.Wait()
 		worst := [laneCount]float64{}
 		for i, pr := range promises {
 			told, took := pr.at.Sub(pr.asked), pr.came.Sub(pr.asked)

@@ -1,8 +1,6 @@
 package quota
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -84,137 +82,6 @@ func New(cfg Config, opts ...Option) *Limiter {
 	l.timer.Stop()
 	l.Reconfigure(cfg)
 	return l
-}
-
-// TryAcquire returns a permit, or a *WaitError when the request has to wait;
-// then Notify is called when it is time to ask again, within 30 seconds. A key
-// that asks again keeps its place, or moves to the end of a more urgent lane;
-// the new Notify replaces the old one. The only other error is ErrClosed.
-func (l *Limiter) TryAcquire(r Request) (*Permit, error) {
-	// This is inlined, so a permit that stays in the calling function is not
-	// allocated.
-	return l.try(&r, new(Permit))
-}
-
-// Acquire waits for a permit. It returns an error only when ctx ends first,
-// wrapping its cause, or when the limiter is closed.
-func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
-	return l.wait(ctx, &r, new(Permit))
-}
-
-func (l *Limiter) try(r *Request, p *Permit) (*Permit, error) {
-	now := l.lock()
-	defer l.unlock(now)
-	if l.closed {
-		return nil, ErrClosed
-	}
-	l.pump(now)
-	t := l.tickets[r.Key]
-	if t != nil && l.counts(t.Mutation) != l.counts(r.Mutation) {
-		l.drop(t)
-		t = nil
-	}
-	switch {
-	case t == nil:
-		if l.direct(now, r, p) {
-			return p, nil
-		}
-		t = &ticket{Request: *r}
-		l.tickets[r.Key] = t
-		l.queue(t.Mutation).push(t, false)
-	case t.granted:
-		if l.claim(now, t, p) {
-			return p, nil
-		}
-	case r.Lane < t.Lane:
-		q := l.queue(t.Mutation)
-		q.remove(t)
-		t.Lane = r.Lane
-		q.push(t, false)
-	}
-	t.Notify = r.Notify
-	return nil, l.waitError(now, t)
-}
-
-func (l *Limiter) wait(ctx context.Context, r *Request, p *Permit) (*Permit, error) {
-	if ctx.Err() != nil {
-		return nil, waitEnded(ctx)
-	}
-	now := l.lock()
-	if l.closed {
-		l.unlock(now)
-		return nil, ErrClosed
-	}
-	l.pump(now)
-	if l.direct(now, r, p) {
-		l.unlock(now)
-		return p, nil
-	}
-	t := &ticket{Request: *r, ready: make(chan struct{}, 1)}
-	l.queue(t.Mutation).push(t, false)
-	l.unlock(now)
-	for {
-		select {
-		case <-t.ready:
-			if ok, err := l.claimBlocking(t, p); err != nil {
-				return nil, err
-			} else if ok {
-				return p, nil
-			}
-		case <-ctx.Done():
-			now := l.lock()
-			l.drop(t)
-			l.unlock(now)
-			return nil, waitEnded(ctx)
-		}
-	}
-}
-
-func waitEnded(ctx context.Context) error {
-	return fmt.Errorf("wait for the rate limit: %w", context.Cause(ctx))
-}
-
-// claimBlocking is claim for a ticket of Acquire, which Close may have ended.
-func (l *Limiter) claimBlocking(t *ticket, p *Permit) (bool, error) {
-	now := l.lock()
-	defer l.unlock(now)
-	if l.closed {
-		l.drop(t)
-		return false, ErrClosed
-	}
-	return l.claim(now, t, p), nil
-}
-
-// direct starts a request at once if nothing stands in its way. Since pump has
-// just run, whoever still waits cannot use what is free.
-func (l *Limiter) direct(now instant, r *Request, p *Permit) bool {
-	counts := l.counts(r.Mutation)
-	if l.obstacle(now, r.Lane, counts) != 0 {
-		return false
-	}
-	l.start(now, l.take(now, r.Lane, counts), p)
-	return true
-}
-
-// Withdraw drops the key's ticket, or gives back the token held for it.
-func (l *Limiter) Withdraw(key string) {
-	now := l.lock()
-	defer l.unlock(now)
-	if t := l.tickets[key]; t != nil {
-		l.drop(t)
-	}
-}
-
-// Waiting returns the current position of a key whose ticket is in the queue.
-func (l *Limiter) Waiting(key string) (*WaitError, bool) {
-	now := l.lock()
-	defer l.unlock(now)
-	l.pump(now)
-	t := l.tickets[key]
-	if t == nil || t.turn == nil {
-		return nil, false
-	}
-	return l.waitError(now, t), true
 }
 
 // Close gives up all tickets: Acquire returns ErrClosed and no Notify function
@@ -378,20 +245,6 @@ func (l *Limiter) schedule(now instant) {
 		} else {
 			l.timer.Reset(next - now)
 		}
-	}
-}
-
-// drop removes a ticket from wherever it is.
-func (l *Limiter) drop(t *ticket) {
-	if t.turn != nil {
-		l.queue(t.Mutation).remove(t)
-	}
-	if t.granted {
-		t.granted = false
-		l.release(t.hold)
-	}
-	if l.tickets[t.Key] == t {
-		delete(l.tickets, t.Key)
 	}
 }
 

@@ -89,22 +89,6 @@ func (l *Limiter) start(now instant, h hold, p *Permit) {
 	p.l, p.hold, p.started = l, h, now
 }
 
-// claim turns the token held for t into a permit. If the gate has closed since,
-// or the token's block is over, the ticket goes back to the front of its turn.
-func (l *Limiter) claim(now instant, t *ticket, p *Permit) bool {
-	t.granted = false
-	if now < l.gate.until || t.block != nil && now >= t.block.notAfter {
-		l.release(t.hold)
-		l.queue(t.Mutation).push(t, true)
-		return false
-	}
-	if l.tickets[t.Key] == t {
-		delete(l.tickets, t.Key)
-	}
-	l.start(now, t.hold, p)
-	return true
-}
-
 // release gives back what was taken and not used.
 func (l *Limiter) release(h hold) {
 	if h.counts {
