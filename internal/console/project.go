@@ -70,9 +70,9 @@ type Project struct {
 	nameless map[string][]Team
 	// listsMembers: the last listing of teams held their members.
 	listsMembers bool
-	demoting map[string]bool
-	awaited  map[string]awaiting
-	sinks    map[string]func(Change)
+	demoting     map[string]bool
+	awaited      map[string]awaiting
+	sinks        map[string]func(Change)
 
 	refused   *Error
 	refusedAt time.Time

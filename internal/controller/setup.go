@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/console-access/console-access-operator/internal/controller/connection"
 	"github.com/console-access/console-access-operator/internal/controller/team"
 	"github.com/console-access/console-access-operator/internal/controller/userrole"
+	"github.com/console-access/console-access-operator/internal/metrics"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
@@ -26,6 +28,8 @@ type Options struct {
 	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
 	// for the quota are not among them.
 	MaxConcurrentReconciles int
+	// Metrics count what is done; nil counts for nobody.
+	Metrics *metrics.Metrics
 	// Dial makes the client for a console.
 	Dial connection.Dial
 }
@@ -46,11 +50,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if o.MaxConcurrentReconciles == 0 {
 		o.MaxConcurrentReconciles = DefaultMaxConcurrentReconciles
 	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New(prometheus.NewRegistry())
+	}
 	links := &access.Registry{}
 	desk := func(kind string) access.Desk {
 		return access.Desk{
 			Client: mgr.GetClient(), Links: links, Events: mgr.GetEventRecorder(component),
-			Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: kind,
+			Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: kind, Metrics: o.Metrics,
 		}
 	}
 	options := controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, ReconciliationTimeout: reconciliationTimeout}
@@ -70,17 +77,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 // limiters makes limiters whose records are kept in the operator's namespace.
 func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
-	return func(group string, fresh bool) *quota.Limiter {
+	return func(group string, fresh bool, lost func(string)) *quota.Limiter {
 		store := &connection.RecordStore{
 			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 			Name: connection.RecordName(o.OperatorNamespace, group),
 		}
-		return quota.New(quota.Config{}, quota.WithStore(store, quota.Durability{
-			Identity: o.Identity,
-			Fresh:    fresh,
-			OnRecordLoss: func(reason string) {
-				mgr.GetLogger().WithName("quota").Info("the record of requests was lost, so every window counts as used up", "group", group, "reason", reason)
-			},
-		}))
+		durability := quota.Durability{Identity: o.Identity, Fresh: fresh, OnRecordLoss: lost}
+		limiter := quota.New(quota.Config{}, quota.WithStore(store, durability))
+		o.Metrics.Watch(group, limiter)
+		return limiter
 	}
 }

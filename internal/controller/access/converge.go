@@ -25,6 +25,8 @@ func (s *Scope) Correct(mode v1alpha1.Mode, differences []console.Difference) *c
 	drifted := s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration()
 	if drifted && s.Memo.Began.IsZero() && !s.tells(differences) {
 		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonDriftDetected, "Compare", "The console differs from the spec: %s.", Describe(differences))
+		s.Metrics.DriftDetected(s.Kind)
+		s.Memo.Drifted = true
 	}
 	if s.Memo.Began.IsZero() {
 		s.Memo.Began = time.Now()

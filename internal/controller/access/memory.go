@@ -25,6 +25,11 @@ type Memo struct {
 	LastWrite time.Time
 	// Began is when the difference that is being written away was first seen.
 	Began time.Time
+	// Seen is when this generation was first seen while not yet synced; zero
+	// once it is. Queued is when a call of it began to wait for its turn.
+	Seen, Queued time.Time
+	// Drifted: the difference that is being written away was not asked for.
+	Drifted bool
 	// refusals are the writes the console refused, by what they were to do.
 	refusals map[string]refusal
 }
@@ -96,5 +101,5 @@ func (m *Memo) stale(version string) bool {
 
 // Reset ends an episode: the console holds what the spec says.
 func (m *Memo) Reset() {
-	m.Attempts, m.LastWrite, m.Began, m.refusals = 0, time.Time{}, time.Time{}, nil
+	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.refusals = 0, time.Time{}, time.Time{}, false, nil
 }

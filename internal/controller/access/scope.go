@@ -21,6 +21,7 @@ import (
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/metrics"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
@@ -35,7 +36,8 @@ type Desk struct {
 	Queue  *Queue
 	Memory *Memory
 	// Kind is the objects' kind, part of their keys in the quota.
-	Kind string
+	Kind    string
+	Metrics *metrics.Metrics
 }
 
 // A Scope is one reconciliation of one object.
@@ -50,6 +52,7 @@ type Scope struct {
 	Link       *Link
 
 	saved v1alpha1.AccessObject
+	lane  quota.Lane
 }
 
 // Open begins the reconciliation of obj as read from the cache. It returns nil
@@ -63,6 +66,10 @@ func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
 	if memo.Generation != obj.GetGeneration() {
 		memo.Reset()
 		memo.Generation = obj.GetGeneration()
+		memo.Seen = time.Time{}
+		if obj.Sync().SyncedGeneration != obj.GetGeneration() && obj.GetDeletionTimestamp().IsZero() {
+			memo.Seen = time.Now()
+		}
 		if reason, current := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); current && reason == v1alpha1.ReasonDriftDetected {
 			// A process before this one gave up on it until the next interval.
 			memo.Attempts, memo.LastWrite = MaxAttempts, time.Now()
@@ -91,6 +98,7 @@ func (s *Scope) Key() string { return s.key(s.Name) }
 
 // Caller is in whose name the object's calls pay the quota.
 func (s *Scope) Caller(lane quota.Lane) console.Caller {
+	s.lane = lane
 	return console.Caller{Key: s.Key(), Turn: s.Name.Namespace, Lane: lane, Notify: s.Wake(PriorityTurn)}
 }
 
@@ -195,6 +203,7 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 	if s.Link != nil && !waits {
 		s.Link.Project.Settle(s.Key())
 	}
+	s.noteWait(queued)
 	if err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return Stale(), nil
@@ -224,6 +233,17 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 	return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
 }
 
+// noteWait measures how long the object's call waited for its turn.
+func (s *Scope) noteWait(queued bool) {
+	switch {
+	case queued && s.Memo.Queued.IsZero():
+		s.Memo.Queued = time.Now()
+	case !queued && !s.Memo.Queued.IsZero():
+		s.Metrics.Waited(s.lane, time.Since(s.Memo.Queued))
+		s.Memo.Queued = time.Time{}
+	}
+}
+
 // dueToSay reports whether an object whose status already speaks of this
 // generation should say that it waits: when a write of its own waits, and not
 // when something is merely read again.
@@ -231,6 +251,13 @@ func (s *Scope) dueToSay(queued bool) bool { return queued && !s.Memo.Began.IsZe
 
 // Synced notes in the status that the console holds what the spec says.
 func (s *Scope) Synced(wrote bool) {
+	if s.Memo.Drifted && wrote {
+		s.Metrics.DriftCorrected(s.Kind)
+	}
+	if !s.Memo.Seen.IsZero() {
+		s.Metrics.Ready(s.Kind, time.Since(s.Memo.Seen))
+		s.Memo.Seen = time.Time{}
+	}
 	s.Memo.Reset()
 	status := s.Obj.Sync()
 	if wrote || status.SyncedGeneration != s.Obj.GetGeneration() || status.LastSyncTime == nil {

@@ -27,14 +27,16 @@ type Target struct {
 type Dial func(Target) (console.API, error)
 
 // NewLimiter makes the limiter of a quota group. fresh says that the group has
-// never been used before, so that no record of its requests can be missing.
-type NewLimiter func(group string, fresh bool) *quota.Limiter
+// never been used before, so that no record of its requests can be missing;
+// lost is called when one was missing or damaged all the same.
+type NewLimiter func(group string, fresh bool, lost func(reason string)) *quota.Limiter
 
 // projects holds one view for each project in use and one limiter for each
 // quota group, however many connections lead there.
 type projects struct {
 	dial       Dial
 	newLimiter NewLimiter
+	recordLost func(group, reason string)
 
 	mu     sync.Mutex
 	views  map[string]*view
@@ -81,7 +83,8 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	defer p.mu.Unlock()
 	g, ok := p.groups[groupName]
 	if !ok {
-		g = &group{limiter: p.newLimiter(groupName, previous != groupName), configs: map[string]quota.Config{}}
+		lost := func(reason string) { p.recordLost(groupName, reason) }
+		g = &group{limiter: p.newLimiter(groupName, previous != groupName, lost), configs: map[string]quota.Config{}}
 		if old, ok := p.groups[previous]; ok && previous != groupName {
 			g.limiter.Import(old.limiter.Export())
 		}

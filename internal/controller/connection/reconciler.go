@@ -60,10 +60,32 @@ type state struct {
 // New returns a Reconciler that reaches consoles through dial, under the
 // limiters that newLimiter makes, one for each quota group.
 func New(c client.Client, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, newLimiter NewLimiter) *Reconciler {
-	return &Reconciler{
+	r := &Reconciler{
 		Client: c, Links: links, Events: recorder, Queue: &access.Queue{}, Namespace: namespace,
 		projects: projects{dial: dial, newLimiter: newLimiter, views: map[string]*view{}, groups: map[string]*group{}},
 		states:   map[string]*state{},
+	}
+	r.projects.recordLost = r.recordLost
+	return r
+}
+
+// recordLost tells everybody who draws from a quota that its record was lost.
+func (r *Reconciler) recordLost(group, reason string) {
+	r.mu.Lock()
+	var names []string
+	for name, st := range r.states {
+		if st.group == group {
+			names = append(names, name)
+		}
+	}
+	r.mu.Unlock()
+	for _, name := range names {
+		c := &v1alpha1.ConsoleConnection{}
+		if err := r.Client.Get(context.Background(), types.NamespacedName{Name: name}, c); err != nil {
+			continue
+		}
+		r.Events.Eventf(c, nil, corev1.EventTypeWarning, "QuotaRecordLost", "Recover",
+			"The record of requests made so far was lost (%s), so every window counts as used up until it has passed; nothing needs to be done.", reason)
 	}
 }
 
@@ -195,12 +217,15 @@ func (r *Reconciler) open(c *v1alpha1.ConsoleConnection, st *state, key string) 
 	if st.group == "" && c.Status.Quota != nil {
 		st.group = c.Status.Quota.Group
 	}
-	project, err := r.projects.acquire(c.Name, target, group, st.group, configOf(&c.Spec.RateLimit))
+	r.mu.Lock()
+	previous := st.group
+	st.group = group
+	r.mu.Unlock()
+	project, err := r.projects.acquire(c.Name, target, group, previous, configOf(&c.Spec.RateLimit))
 	if err != nil {
 		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s. Correct the spec or the Secret.", err)
 		return &v
 	}
-	st.group = group
 	if st.link == nil || st.link.Project != project {
 		brake := access.NewBrake(r.wake(c.Name))
 		if st.link != nil {

@@ -74,9 +74,7 @@ func (s *team) refusedCreate(began time.Time, err error) (condition.Verdict, err
 	}
 	v, _ := condition.FromError(err, s.Interval())
 	s.Memo.Refuse(creating, v)
-	if s.Link.Project.ReadTeams(s.Caller(quota.Change), began) == nil {
-		return v, nil
-	}
+	_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)
 	return v, nil
 }
 
