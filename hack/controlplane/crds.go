@@ -27,6 +27,10 @@ import (
 // pollInterval is how often something that is about to happen is looked for.
 const pollInterval = 20 * time.Millisecond
 
+// establishedAge is more than the age up to which the server takes a
+// definition for a recent one.
+const establishedAge = time.Minute
+
 // readCRDs returns the definitions in the YAML files of a directory, in the
 // order of the files' names. Other documents, such as a kustomization, are
 // passed over.
@@ -126,19 +130,34 @@ func applyCRD(ctx context.Context, client clientset.Interface, crd *apiextension
 	return err
 }
 
+// established says whether the definition is established, and dates that back:
+// the server delays the creation of custom resources by two seconds while it
+// is recent, for the sake of other servers that may not know the definition
+// yet, and here there are none.
 func established(ctx context.Context, client clientset.Interface, name string) (bool, error) {
-	crd, err := client.ApiextensionsV1().CustomResourceDefinitions().Get(ctx, name, metav1.GetOptions{})
+	definitions := client.ApiextensionsV1().CustomResourceDefinitions()
+	crd, err := definitions.Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return false, err
 	}
-	for _, condition := range crd.Status.Conditions {
+	for i := range crd.Status.Conditions {
+		condition := &crd.Status.Conditions[i]
 		refused := condition.Type == apiextensionsv1.NamesAccepted && condition.Status == apiextensionsv1.ConditionFalse
 		if refused {
 			return false, fmt.Errorf("its names are refused: %s", condition.Message)
 		}
-		if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
+		if condition.Type != apiextensionsv1.Established || condition.Status != apiextensionsv1.ConditionTrue {
+			continue
+		}
+		if time.Since(condition.LastTransitionTime.Time) > establishedAge {
 			return true, nil
 		}
+		condition.LastTransitionTime = metav1.NewTime(time.Now().Add(-2 * establishedAge))
+		_, err := definitions.UpdateStatus(ctx, crd, metav1.UpdateOptions{})
+		if err != nil && !apierrors.IsConflict(err) {
+			return false, fmt.Errorf("date back the condition Established: %w", err)
+		}
+		return false, nil
 	}
 	return false, nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -154,6 +155,10 @@ func awaitDeleted(t *testing.T, w watch.Interface) {
 	t.Fatal("the watch ended before the object was deleted")
 }
 
+// recentDelay is how long k8s.io/apiextensions-apiserver holds up the creation
+// of objects whose definition was established a moment ago.
+const recentDelay = 2 * time.Second
+
 func TestDefinitionDeletion(t *testing.T) {
 	config := sharedServer(t)
 	const name = "gadgets.controlplane.test"
@@ -169,8 +174,12 @@ func TestDefinitionDeletion(t *testing.T) {
 	gadget := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "controlplane.test/v1", "kind": "Gadget", "metadata": map[string]any{"name": "g"},
 	}}
+	asked := time.Now()
 	if _, err := gadgets.Create(t.Context(), gadget, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
+	}
+	if took := time.Since(asked); took >= recentDelay {
+		t.Errorf("the first object of a definition took %v to create, want no delay", took)
 	}
 	extensions, err := clientset.NewForConfig(config)
 	if err != nil {
