@@ -380,20 +380,17 @@ func TestBlockDeadline(t *testing.T) {
 		var d disk
 		var lost []string
 		l, h := holder(t, &d, "a", true, &lost)
-		calls := 0
-		r := Request{Key: "held", Lane: Change, Notify: func() { calls++ }}
+		var calls log
+		r := Request{Key: "held", Lane: Change, Notify: func() { calls.add("a") }}
 		mustWait(t, l, r) // for the first block
-		synctest.Wait()
-		if calls != 1 {
-			t.Fatalf("called %d times, want once", calls)
-		}
+		calls.expect(t, "a")
 		time.Sleep(BlockLife)
 		if w := mustWait(t, l, r); w.Ahead != 0 {
 			t.Errorf("%+v, want the front of the queue", w)
 		}
-		synctest.Wait()
-		if calls != 2 || d.saves != 2 {
-			t.Errorf("called %d times after %d saves, want a second block and call", calls, d.saves)
+		calls.expect(t, "a", "a")
+		if d.saves != 2 {
+			t.Errorf("%d saves, want a second block", d.saves)
 		}
 		mustTry(t, l, r).Done(Outcome{})
 		h.kill()

@@ -52,4 +52,16 @@
 // A 429 closes the gate for everyone and teaches the limiter how much of a
 // window other clients of the same project leave to it; a run of failures opens
 // a circuit. Both end with a single trial attempt.
+//
+// # Restarts
+//
+// With a [Store] the history outlives the process: requests are recorded before
+// they are made, in blocks. See [Durability] for what that costs.
+//
+// # Assumptions
+//
+// The server has seen an attempt when it ended, or lostGrace (10s) later if its
+// answer was lost. Callers end every attempt by [Permit.Deadline]. Clocks of
+// nodes are right within [Durability].ClockSkew, and the server's clock runs at
+// most 0.1 % slower than ours.
 package quota

@@ -17,7 +17,7 @@ const (
 // to us, learned from 429s: multiplicative decrease, slow recovery.
 //
 // The recovery is quadratic in time, so it stays near the level that was
-// refused for about five periods when others keep using half of the window, and
+// refused for about six periods when others keep using half of the window, and
 // is still back at the limit after twenty when they have stopped. Up to
 // proven the capacity may be used at will; beyond, one attempt at a time has
 // to succeed first, so finding the ceiling costs one 429, not a burst of them.

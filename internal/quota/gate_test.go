@@ -248,24 +248,18 @@ func TestHeldTokenAndClosedGate(t *testing.T) {
 	bubble(t, Config{Windows: []Window{{2, time.Second}}}, func(t *testing.T, l *Limiter) {
 		spendNow(t, l, Change, 1)
 		p := mustTry(t, l, Request{Key: "b", Lane: Change})
-		calls := 0
-		r := Request{Key: "a", Lane: Change, Notify: func() { calls++ }}
+		var calls log
+		r := Request{Key: "a", Lane: Change, Notify: func() { calls.add("a") }}
 		mustWait(t, l, r)
 		time.Sleep(1100 * time.Millisecond)
-		synctest.Wait()
-		if calls != 1 {
-			t.Fatalf("called %d times, want once", calls)
-		}
+		calls.expect(t, "a")
 		p.Done(throttle(time.Second))
 		mustWait(t, l, Request{Key: "c", Lane: Change})
 		if w := mustWait(t, l, r); w.Ahead != 0 || w.Reason != ReasonThrottled {
 			t.Errorf("%+v, want the front of the queue and Throttled", w)
 		}
 		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if calls != 2 {
-			t.Errorf("called %d times, want twice", calls)
-		}
+		calls.expect(t, "a", "a")
 		mustTry(t, l, r)
 	})
 }

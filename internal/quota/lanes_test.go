@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,17 +53,39 @@ func spendNow(t *testing.T, l *Limiter, lane Lane, n int) {
 	}
 }
 
+// log notes what Notify functions say, from whichever goroutine calls them.
+type log struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *log) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+}
+
+func (l *log) expect(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.lines, want) {
+		t.Fatalf("called %v, want %v", l.lines, want)
+	}
+}
+
 // TestOrderOfService queues tickets of several lanes and turns and compares the
 // order of service, and the places told beforehand, with the expected order.
 func TestOrderOfService(t *testing.T) {
 	bubble(t, Config{Windows: []Window{{1, time.Second}}}, func(t *testing.T, l *Limiter) {
 		spendNow(t, l, Change, 1)
-		var served []string
+		var served log
 		ask := func(key string, lane Lane) {
 			turn, _, _ := strings.Cut(key, "-")
 			r := Request{Key: key, Turn: turn, Lane: lane}
 			r.Notify = func() {
-				served = append(served, key)
+				served.add(key)
 				p, err := l.TryAcquire(Request{Key: key, Turn: turn, Lane: lane})
 				if err != nil {
 					t.Errorf("%s was called but has to wait: %v", key, err)
@@ -89,10 +112,7 @@ func TestOrderOfService(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		synctest.Wait()
-		if !slices.Equal(served, want) {
-			t.Errorf("served %v, want %v", served, want)
-		}
+		served.expect(t, want...)
 	})
 }
 
@@ -159,21 +179,17 @@ func TestDriftUsesOnlyItsShare(t *testing.T) {
 func TestHeldTokenIsGivenBack(t *testing.T) {
 	bubble(t, Config{Windows: []Window{{1, time.Minute}}}, func(t *testing.T, l *Limiter) {
 		p := mustTry(t, l, Request{Key: "a"})
-		var called []string
+		var called log
 		for _, key := range []string{"b", "c", "d"} {
-			mustWait(t, l, Request{Key: key, Turn: key, Notify: func() { called = append(called, key) }})
+			mustWait(t, l, Request{Key: key, Turn: key, Notify: func() { called.add(key) }})
 		}
 		p.Cancel() // at once to b, which never comes
 		time.Sleep(grantTTL - time.Second)
-		if !slices.Equal(called, []string{"b"}) {
-			t.Fatalf("called %v, want b alone", called)
-		}
+		called.expect(t, "b")
 		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		l.Withdraw("c") // had its turn after b
-		if !slices.Equal(called, []string{"b", "c", "d"}) {
-			t.Fatalf("called %v, want b, c, d", called)
-		}
+		called.expect(t, "b", "c")
+		l.Withdraw("c") // gives the token back
+		called.expect(t, "b", "c", "d")
 		if _, ok := l.Waiting("b"); ok {
 			t.Error("b still has a ticket")
 		}
@@ -206,16 +222,13 @@ func TestReadsAreFreeWhenOnlyMutationsCount(t *testing.T) {
 			mustTry(t, l, Request{Key: "read", Lane: Drift}).Done(Outcome{})
 		}
 		mustTry(t, l, Request{Key: "read"}).Done(Outcome{Kind: Throttled, RetryAfter: 5 * time.Second, HasRetryAfter: true})
-		called := false
-		w := mustWait(t, l, Request{Key: "read", Lane: Drift, Notify: func() { called = true }})
+		var called log
+		w := mustWait(t, l, Request{Key: "read", Lane: Drift, Notify: func() { called.add("read") }})
 		if w.Reason != ReasonThrottled || time.Until(w.At) != 5*time.Second {
 			t.Errorf("%+v in %v, want the gate's 5s", w, time.Until(w.At))
 		}
 		time.Sleep(6 * time.Second)
-		synctest.Wait()
-		if !called {
-			t.Error("the read was not called when the gate opened")
-		}
+		called.expect(t, "read")
 		// Where reads count after all, those made before do too.
 		l.Withdraw("write")
 		l.Reconfigure(Config{Windows: []Window{{500, time.Minute}}, Share: 100})
