@@ -120,14 +120,13 @@ func FromError(err error, interval time.Duration) (v Verdict, ok bool) {
 	if wait, is := errors.AsType[*quota.WaitError](err); is {
 		return fromWait(wait), true
 	}
+	if failed, is := console.AsError(err); is {
+		return fromConsole(failed, interval), true
+	}
 	if errors.Is(err, console.ErrReading) {
 		return Progressing("The console's users and teams are being read; nothing needs to be done."), true
 	}
-	failed, is := errors.AsType[*console.Error](err)
-	if !is {
-		return Verdict{}, false
-	}
-	return fromConsole(failed, interval), true
+	return Verdict{}, false
 }
 
 func fromWait(wait *quota.WaitError) Verdict {
