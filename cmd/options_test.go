@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/console-access/console-access-operator/internal/controller"
+)
+
+func TestParseFlags(t *testing.T) {
+	defaults := options{
+		metricsAddress:          "0",
+		metricsSecure:           true,
+		metricsCertName:         "tls.crt",
+		metricsCertKey:          "tls.key",
+		probeAddress:            ":8081",
+		operatorNamespace:       "console-access-system",
+		maxConcurrentReconciles: controller.DefaultMaxConcurrentReconciles,
+	}
+	with := func(change func(*options)) options {
+		o := defaults
+		change(&o)
+		return o
+	}
+	inPod := map[string]string{"POD_NAMESPACE": "elsewhere"}
+	tests := []struct {
+		name string
+		args []string
+		env  map[string]string
+		want options
+	}{
+		{"defaults", nil, nil, defaults},
+		{"the pod's namespace", nil, inPod, with(func(o *options) { o.operatorNamespace = "elsewhere" })},
+		{"the flag beats the pod", []string{"--operator-namespace=here"}, inPod, with(func(o *options) { o.operatorNamespace = "here" })},
+		{"as deployed", []string{"--metrics-bind-address=:8443", "--leader-elect", "--health-probe-bind-address=:9000"}, nil,
+			with(func(o *options) { o.metricsAddress, o.leaderElect, o.probeAddress = ":8443", true, ":9000" })},
+		{"metrics in the clear", []string{"--metrics-secure=false", "--enable-http2"}, nil,
+			with(func(o *options) { o.metricsSecure, o.enableHTTP2 = false, true })},
+		{"own certificate", []string{"--metrics-cert-path=/c", "--metrics-cert-name=a", "--metrics-cert-key=b"}, nil,
+			with(func(o *options) { o.metricsCertPath, o.metricsCertName, o.metricsCertKey = "/c", "a", "b" })},
+		{"version", []string{"--version"}, nil, with(func(o *options) { o.version = true })},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parseFlags(tt.args, func(name string) string { return tt.env[name] }, t.Output())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.zap = zap.Options{}
+			if !reflect.DeepEqual(*got, tt.want) {
+				t.Errorf("got  %+v\nwant %+v", *got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWrongFlagsAreExplained(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"unknown flag", []string{"--no-such-flag"}, "no-such-flag"},
+		{"argument", []string{"start"}, `unexpected argument "start"`},
+		{"no namespace", []string{"--operator-namespace="}, "--operator-namespace must name a namespace"},
+		{"no workers", []string{"--max-concurrent-reconciles=0"}, "must be at least 1"},
+		{"help", []string{"--help"}, "-operator-namespace namespace"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stderr strings.Builder
+			_, err := parseFlags(tt.args, func(string) string { return "" }, &stderr)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if errors.Is(err, flag.ErrHelp) != (tt.name == "help") {
+				t.Errorf("got error %v", err)
+			}
+			if !strings.Contains(stderr.String(), tt.want) {
+				t.Errorf("said %q, want %q in it", &stderr, tt.want)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	defer func(v string) { version = v }(version)
+	version = "v1.2.3"
+	var out strings.Builder
+	printVersion(&out)
+	if want := "console-access-operator v1.2.3 (go1."; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("got %q, want it to begin with %q", &out, want)
+	}
+}
