@@ -202,7 +202,7 @@ type Drift struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
 	// +optional
-	Interval metav1.Duration `json:"interval,omitempty"`
+	Interval metav1.Duration `json:"interval,omitzero"`
 }
 
 // DeletionBrake limits how many teams are deleted in the console unattended.
@@ -221,7 +221,7 @@ type DeletionBrake struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
 	// +optional
-	Per metav1.Duration `json:"per,omitempty"`
+	Per metav1.Duration `json:"per,omitzero"`
 }
 
 // ConsoleConnectionStatus tells whether the console answers, and how its quota stands.
