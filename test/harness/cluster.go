@@ -1,0 +1,147 @@
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+)
+
+// startTimeout bounds the start of an API server, which takes a second or two.
+const startTimeout = time.Minute
+
+// A cluster is a Kubernetes API with the operator's CRDs.
+type cluster struct {
+	config *rest.Config
+	scheme *runtime.Scheme
+	client client.Client
+	stop   func() error
+}
+
+func startCluster() (*cluster, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return nil, err
+	}
+	crds := filepath.Join(root, "config", "crd", "bases")
+	start := startControlPlane
+	if os.Getenv("KUBEBUILDER_ASSETS") != "" || os.Getenv("USE_EXISTING_CLUSTER") == "true" {
+		start = startEnvtest
+	}
+	c := &cluster{scheme: runtime.NewScheme()}
+	utilruntime.Must(clientgoscheme.AddToScheme(c.scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(c.scheme))
+	if c.config, c.stop, err = start(root, crds); err != nil {
+		return nil, err
+	}
+	c.config.QPS = -1
+	if c.client, err = client.New(c.config, client.Options{Scheme: c.scheme}); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
+	return c, nil
+}
+
+// moduleRoot is the directory of go.mod, above that of the test.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("there is no go.mod above the test's directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// startEnvtest starts kube-apiserver and etcd, or connects to the cluster of
+// the current kubeconfig, as the environment says.
+func startEnvtest(_, crds string) (*rest.Config, func() error, error) {
+	env := &envtest.Environment{CRDDirectoryPaths: []string{crds}, ErrorIfCRDPathMissing: true}
+	config, err := env.Start()
+	return config, env.Stop, err
+}
+
+// startControlPlane starts bin/controlplane. It ends with this process at the
+// latest, which holds its standard input.
+func startControlPlane(root, crds string) (*rest.Config, func() error, error) {
+	binary := filepath.Join(root, "bin", "controlplane")
+	if _, err := os.Stat(binary); err != nil {
+		return nil, nil, fmt.Errorf("bin/controlplane is missing: run make controlplane")
+	}
+	dir, err := os.MkdirTemp("", "console-access-test-")
+	if err != nil {
+		return nil, nil, err
+	}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	cmd := exec.Command(binary, "--kubeconfig", kubeconfig, "--crds", crds, "--exit-on-stdin-eof")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	said := &bytes.Buffer{}
+	cmd.Stderr = said
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start bin/controlplane: %w", err)
+	}
+	stop := func() error {
+		_ = stdin.Close()
+		kill := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		defer kill.Stop()
+		err := cmd.Wait()
+		if err != nil {
+			err = fmt.Errorf("bin/controlplane: %w: %s", err, said)
+		}
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := ready(stdout, startTimeout); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("bin/controlplane did not become ready: %w", err), stop())
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return config, stop, nil
+}
+
+// ready waits for the line that says that everything is served.
+func ready(stdout io.Reader, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	line := make(chan error, 1)
+	go func() {
+		_, err := bufio.NewReader(stdout).ReadString('\n')
+		line <- err
+	}()
+	select {
+	case err := <-line:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,108 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+)
+
+func (e *Env) checkWindows() {
+	violations := e.Sim.ViolationList()
+	if len(violations) == 0 || e.options.ExpectViolations {
+		return
+	}
+	e.T.Errorf("%d requests overfilled a window of the console; the first: %+v\n%s",
+		e.Sim.Violations(), violations[0], e.requestReport())
+}
+
+// checkSecrecy looks for the API keys wherever the operator writes.
+func (e *Env) checkSecrecy(ctx context.Context) {
+	for _, line := range e.Operator.Log.all()[e.logged:] {
+		if secret := e.secretIn(line); secret != "" {
+			e.T.Errorf("the API key stands in the log: %s", strings.ReplaceAll(line, secret, "[KEY]"))
+		}
+	}
+	look := func(list client.ObjectList, options ...client.ListOption) {
+		if err := e.cluster.client.List(ctx, list, options...); err != nil {
+			e.T.Errorf("list %T to look for the API key: %v", list, err)
+			return
+		}
+		_ = meta.EachListItem(list, func(obj runtime.Object) error {
+			text, err := json.Marshal(obj)
+			if err != nil {
+				return err
+			}
+			if secret := e.secretIn(string(text)); secret != "" {
+				e.T.Errorf("the API key stands in a %T: %s", obj, strings.ReplaceAll(string(text), secret, "[KEY]"))
+			}
+			return nil
+		})
+	}
+	look(&v1alpha1.ConsoleConnectionList{}, e.ours())
+	look(&v1alpha1.TeamList{}, e.ours())
+	look(&v1alpha1.UserRoleList{}, e.ours())
+	look(&corev1.ConfigMapList{}, client.InNamespace(e.Operator.Namespace))
+	for _, namespace := range append([]string{metav1.NamespaceDefault}, e.spaces...) {
+		look(&eventsv1.EventList{}, client.InNamespace(namespace))
+	}
+}
+
+func (e *Env) secretIn(text string) string {
+	for _, secret := range e.secrets {
+		if strings.Contains(text, secret) {
+			return secret
+		}
+	}
+	return ""
+}
+
+// ours selects the objects of the test's operator.
+func (e *Env) ours() client.ListOption {
+	return client.MatchingLabels{operatorLabel: e.Operator.Namespace}
+}
+
+// cleanUp deletes what the test made, without any call to the console.
+func (e *Env) cleanUp(ctx context.Context) {
+	for _, namespace := range e.spaces {
+		teams, roles := &v1alpha1.TeamList{}, &v1alpha1.UserRoleList{}
+		for _, list := range []client.ObjectList{teams, roles} {
+			if err := e.cluster.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+				e.T.Errorf("list what is to be cleaned up: %v", err)
+			}
+		}
+		for i := range teams.Items {
+			e.discard(ctx, &teams.Items[i])
+		}
+		for i := range roles.Items {
+			e.discard(ctx, &roles.Items[i])
+		}
+	}
+	for _, name := range e.connections {
+		e.discard(ctx, &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	for _, name := range e.spaces {
+		e.discard(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+}
+
+// discard deletes an object and takes its finalizers away.
+func (e *Env) discard(ctx context.Context, obj client.Object) {
+	err := e.cluster.client.Delete(ctx, obj)
+	if _, isNamespace := obj.(*corev1.Namespace); err == nil && !isNamespace {
+		err = e.cluster.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		e.T.Errorf("clean up %T %s: %v", obj, obj.GetName(), err)
+	}
+}

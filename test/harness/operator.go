@@ -1,0 +1,146 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/controller"
+	"github.com/console-access/console-access-operator/internal/controller/connection"
+)
+
+// operatorLabel names, on each object, the operator it is for.
+const operatorLabel = "test.console-access.dev/operator"
+
+// stopTimeout bounds the graceful stop of a manager.
+const stopTimeout = 20 * time.Second
+
+// An Operator is a manager in this process, as cmd makes it, with its own
+// namespace. It is stopped and started like a Pod that is replaced: what it
+// has only in memory is lost.
+type Operator struct {
+	// Namespace is where its Secrets and the records of its quotas are.
+	Namespace string
+	// Log is what it has logged, over all its starts.
+	Log *Log
+
+	cluster *cluster
+	starts  int
+	cancel  context.CancelFunc
+	ended   chan error
+}
+
+var operators atomic.Int64
+
+func newOperator(c *cluster) (*Operator, error) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-"}}
+	if err := c.client.Create(context.Background(), ns); err != nil {
+		return nil, fmt.Errorf("create the operator's namespace: %w", err)
+	}
+	return &Operator{Namespace: ns.Name, Log: &Log{}, cluster: c}, nil
+}
+
+// Running reports whether the operator runs.
+func (o *Operator) Running() bool { return o.cancel != nil }
+
+// Start starts the operator and waits until its caches are synced.
+func (o *Operator) Start(t testing.TB) {
+	t.Helper()
+	if err := o.start(); err != nil {
+		t.Fatalf("start the operator: %v", err)
+	}
+}
+
+func (o *Operator) start() error {
+	if o.Running() {
+		return errors.New("it runs already")
+	}
+	mgr, err := o.newManager()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	o.starts++
+	err = controller.Setup(ctx, mgr, controller.Options{
+		OperatorNamespace: o.Namespace,
+		Identity:          fmt.Sprintf("%s-%d", o.Namespace, o.starts),
+		Dial:              dial,
+	})
+	if err != nil {
+		cancel()
+		return err
+	}
+	o.cancel, o.ended = cancel, make(chan error, 1)
+	ended := o.ended
+	go func() { ended <- mgr.Start(ctx) }()
+	synced, done := context.WithTimeout(ctx, startTimeout)
+	defer done()
+	if !mgr.GetCache().WaitForCacheSync(synced) {
+		return errors.Join(errors.New("its caches did not sync"), o.stop())
+	}
+	return nil
+}
+
+// Stop stops the operator and waits for its end.
+func (o *Operator) Stop() {
+	if err := o.stop(); err != nil {
+		panic(fmt.Sprintf("the operator did not stop well: %v", err))
+	}
+}
+
+func (o *Operator) stop() error {
+	if !o.Running() {
+		return nil
+	}
+	o.cancel()
+	o.cancel = nil
+	select {
+	case err := <-o.ended:
+		return err
+	case <-time.After(stopTimeout):
+		return fmt.Errorf("it still ran %v after it was told to stop", stopTimeout)
+	}
+}
+
+func (o *Operator) newManager() (ctrl.Manager, error) {
+	skip := true
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{operatorLabel: o.Namespace})}
+	graceful := stopTimeout / 2
+	return ctrl.NewManager(o.cluster.config, ctrl.Options{
+		Scheme:                  o.cluster.scheme,
+		Logger:                  newLogger(o.Log),
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:  "0",
+		GracefulShutdownTimeout: &graceful,
+		Controller:              config.Controller{SkipNameValidation: &skip},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{o.Namespace: {}}},
+			&v1alpha1.ConsoleConnection{}: ours,
+			&v1alpha1.Team{}:              ours,
+			&v1alpha1.UserRole{}:          ours,
+		}},
+	})
+}
+
+// dial makes the client for a console as cmd does.
+func dial(target connection.Target) (console.API, error) {
+	return statsig.New(statsig.Config{
+		Endpoint: target.Endpoint, APIKey: target.APIKey, CABundle: target.CABundle,
+		Limiter: target.Limiter, Version: "test",
+	})
+}
