@@ -55,6 +55,17 @@ type Scope struct {
 	lane  quota.Lane
 }
 
+// Outlive returns a context that ends when ctx times out but not when the
+// process is told to stop: a call under way is brought to its end, and its
+// outcome is written down, rather than be cut in the middle.
+func Outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	outliving := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(outliving, deadline)
+	}
+	return outliving, func() {}
+}
+
 // Open begins the reconciliation of obj as read from the cache. It returns nil
 // when the cache does not show our own last write yet.
 func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
@@ -204,6 +215,10 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 		s.Link.Project.Settle(s.Key())
 	}
 	s.noteWait(queued)
+	if errors.Is(err, quota.ErrClosed) {
+		// The process is stopping: what is true did not change by that.
+		return ctrl.Result{}, nil
+	}
 	if err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return Stale(), nil

@@ -38,6 +38,8 @@ type team struct {
 // Reconcile compares a Team with what is known of the console, and writes the
 // difference away. It makes no call when there is none.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ctx, cancel := access.Outlive(ctx)
+	defer cancel()
 	obj := &v1alpha1.Team{}
 	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
 		if apierrors.IsNotFound(err) {

@@ -35,6 +35,8 @@ type role struct {
 // Reconcile compares a UserRole with what is known of the person, and writes
 // the difference away. It makes no call when there is none.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ctx, cancel := access.Outlive(ctx)
+	defer cancel()
 	obj := &v1alpha1.UserRole{}
 	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
 		if apierrors.IsNotFound(err) {
