@@ -15,6 +15,10 @@ const (
 	// StalledCondition: somebody has to change something (the spec, the
 	// connection, the console) before this can become Ready.
 	StalledCondition = "Stalled"
+	// OnTimeCondition of a ConsoleConnection whose teams have to be read one by
+	// one: the quota's share for checks suffices to read all of them within the
+	// drift interval. When it is False the message tells the interval that does.
+	OnTimeCondition = "OnTime"
 )
 
 // Condition reasons.
@@ -63,6 +67,11 @@ const (
 	ReasonDeletionHeld = "DeletionHeld"
 	// ReasonSuspended: the object or its connection is suspended.
 	ReasonSuspended = "Suspended"
+	// ReasonWithinQuota: the checks fit into the quota (OnTime is True).
+	ReasonWithinQuota = "WithinQuota"
+	// ReasonQuotaTooSmall: there are more checks than the quota has room for
+	// (OnTime is False).
+	ReasonQuotaTooSmall = "QuotaTooSmall"
 	// ReasonInUse: the ConsoleConnection is being deleted but objects still use it.
 	ReasonInUse = "InUse"
 )

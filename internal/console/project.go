@@ -73,6 +73,7 @@ type Project struct {
 	demoting     map[string]bool
 	awaited      map[string]awaiting
 	sinks        map[string]func(Change)
+	alone        map[string]bool
 
 	refused   *Error
 	refusedAt time.Time
@@ -94,6 +95,7 @@ func NewProject(api API, limiter *quota.Limiter) *Project {
 		demoting: map[string]bool{},
 		awaited:  map[string]awaiting{},
 		sinks:    map[string]func(Change){},
+		alone:    map[string]bool{},
 	}
 	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[User], err error) {
@@ -140,6 +142,26 @@ func (p *Project) Forget(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.awaited, key)
+	delete(p.alone, key)
+}
+
+// ReadsAlone notes whether the team of that key has to be read by itself once
+// an interval, because listings lack what is to be compared.
+func (p *Project) ReadsAlone(key string, alone bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if alone {
+		p.alone[key] = true
+	} else {
+		delete(p.alone, key)
+	}
+}
+
+// ReadAlone returns how many teams have to be read by themselves.
+func (p *Project) ReadAlone() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.alone)
 }
 
 // Await has notify called, once, when a listing shows one of the addresses.

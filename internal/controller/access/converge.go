@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -41,9 +42,51 @@ func (s *Scope) Correct(mode v1alpha1.Mode, differences []console.Difference) *c
 		v = s.differs(differences, "It was written and the console did not keep it; it is tried again every "+s.Interval().String()+".")
 		v.RetryAfter = s.Interval()
 	default:
+		if drifted && s.Memo.Attempts == 0 {
+			return s.contested(differences)
+		}
 		return nil
 	}
 	return &v
+}
+
+// Corrections of one field within contestPeriod beyond contestLimit mean that
+// somebody else wants it otherwise.
+const (
+	contestLimit  = 3
+	contestPeriod = time.Hour
+)
+
+// contested counts the corrections of drift, field by field. When a field is
+// corrected over and over it says so, and lets an interval pass between two
+// corrections, however often the difference is noticed.
+func (s *Scope) contested(differences []console.Difference) *condition.Verdict {
+	now := time.Now()
+	var fought []console.Difference
+	var last time.Time
+	for _, d := range differences {
+		times := slices.DeleteFunc(s.Memo.corrections[d.Field], func(t time.Time) bool { return now.Sub(t) > contestPeriod })
+		if s.Memo.corrections == nil {
+			s.Memo.corrections = map[string][]time.Time{}
+		}
+		s.Memo.corrections[d.Field] = times
+		if len(times) > contestLimit {
+			fought = append(fought, d)
+			last = times[len(times)-1]
+		}
+	}
+	if left := s.Interval() - now.Sub(last); len(fought) > 0 && left > 0 {
+		v := s.differs(differences, "Somebody else keeps changing "+fields(fought)+" in the console. Find out who, and let only one of the two manage it; until then it is corrected every "+s.Interval().String()+".")
+		v.RetryAfter = left
+		return &v
+	}
+	if len(fought) > 0 {
+		s.Emit(corev1.EventTypeWarning, "Contested", "Compare", "Somebody else keeps changing %s in the console; let only one of the two manage it.", fields(fought))
+	}
+	for _, d := range differences {
+		s.Memo.corrections[d.Field] = append(s.Memo.corrections[d.Field], now)
+	}
+	return nil
 }
 
 // Wrote notes the answer to a write, and returns whether another one may

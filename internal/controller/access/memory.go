@@ -30,6 +30,8 @@ type Memo struct {
 	Seen, Queued time.Time
 	// Drifted: the difference that is being written away was not asked for.
 	Drifted bool
+	// corrections are when drift of a field was corrected, by the field.
+	corrections map[string][]time.Time
 	// refusals are the writes the console refused, by what they were to do.
 	refusals map[string]refusal
 }

@@ -76,8 +76,10 @@ func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (console
 // the interval.
 func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
 	if !want.ManagesMembers() || seen.Value.ID == "" {
+		s.Link.Project.ReadsAlone(s.Key(), false)
 		return false
 	}
+	s.Link.Project.ReadsAlone(s.Key(), !s.Link.Project.ListsMembers())
 	if !s.synced() {
 		return !seen.Value.MembersKnown
 	}
