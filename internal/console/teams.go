@@ -127,6 +127,8 @@ func (p *Project) CreateTeam(ctx context.Context, by Caller, team Team) (Team, e
 func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Team) (Team, error) {
 	var made Team
 	err := p.call(func() (err error) { made, err = p.api.UpdateTeam(ctx, by, id, team); return })
+	var change Change
+	defer func() { p.publish(change) }()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -141,6 +143,10 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 		return Team{}, fmt.Errorf("update team %s: %w", id, err)
 	}
 	made.ID = id
+	if former := p.nameOf(id); former != "" && !sameName(former, made.Name) {
+		// Whoever waits for that name need not wait for the next listing.
+		change.TeamNames = []string{former}
+	}
 	return p.wrote(made, team), nil
 }
 
@@ -196,9 +202,13 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 			continue
 		}
 		listed[team.ID] = true
+		former := p.nameOf(team.ID)
 		if p.acceptTeam(team, l.StartedAt) {
 			change.TeamIDs = append(change.TeamIDs, team.ID)
 			change.TeamNames = append(change.TeamNames, team.Name)
+			if former != "" && !sameName(former, team.Name) {
+				change.TeamNames = append(change.TeamNames, former)
+			}
 		}
 	}
 	for id, e := range p.byID {
@@ -239,6 +249,14 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
 	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began}
 	return news
+}
+
+// nameOf is the name that the team with an id is known by. It needs p.mu.
+func (p *Project) nameOf(id string) string {
+	if e, ok := p.byID[id]; ok && e.presence == Present {
+		return e.team.Name
+	}
+	return ""
 }
 
 // idOf finds the id of a listed team that came without one: the only team of
