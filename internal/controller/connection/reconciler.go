@@ -264,10 +264,11 @@ func (r *Reconciler) approve(ctx context.Context, c *v1alpha1.ConsoleConnection,
 		return nil
 	}
 	n, err := strconv.Atoi(said)
+	understood := err == nil && n >= 0
 	if said == "all" {
-		n, err = -1, nil
+		n, understood = -1, true
 	}
-	if err != nil || n < -1 || n == -1 && said != "all" {
+	if !understood {
 		r.Events.Eventf(c, nil, corev1.EventTypeWarning, "ApprovalNotUnderstood", "Approve",
 			"%s must be a number or all; nothing was approved. Set it again.", v1alpha1.ApproveDeletesAnnotation)
 	}
@@ -276,7 +277,7 @@ func (r *Reconciler) approve(ctx context.Context, c *v1alpha1.ConsoleConnection,
 	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("take away the annotation %s: %w", v1alpha1.ApproveDeletesAnnotation, err)
 	}
-	if err == nil {
+	if understood {
 		held, _ := brake.Standing()
 		brake.Approve(n)
 		r.Events.Eventf(c, nil, corev1.EventTypeNormal, "DeletionsApproved", "Approve", "Approved %s of %d held deletions.", said, held)
@@ -306,7 +307,12 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 {
 		again = access.Interval(c)
 	} else if again <= 0 {
-		st.since, again = time.Now(), pause
+		again = pause
+		// One listing may be in already while the other, asked for with it, is
+		// still being read.
+		if st.since.Before(due) {
+			st.since = time.Now()
+		}
 	}
 	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
 	if refused := project.Refused(); refused != nil {
