@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"crypto/rand"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -33,6 +34,9 @@ type Options struct {
 	Connection func(*v1alpha1.ConsoleConnectionSpec)
 	// Unconnected leaves it to the test to create the connection and Secret.
 	Unconnected bool
+	// Kubernetes sees every request of an operator of the test's own to the
+	// API server; its error is what the operator gets instead of an answer.
+	Kubernetes func(*http.Request) error
 	// ExpectViolations is for tests that overfill the console's windows with
 	// requests of their own.
 	ExpectViolations bool
@@ -82,6 +86,7 @@ func Own(t *testing.T, o Options) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
+	operator.kubernetes = o.Kubernetes
 	operator.Start(t)
 	t.Cleanup(operator.Stop)
 	return newEnv(t, operator, o)

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"net/http"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,12 +42,12 @@ type Operator struct {
 	Log *Log
 
 	cluster *cluster
-	starts  int
-	cancel  context.CancelFunc
-	ended   chan error
+	// kubernetes may fail the operator's requests to the API server.
+	kubernetes func(*http.Request) error
+	starts     int
+	cancel     context.CancelFunc
+	ended      chan error
 }
-
-var operators atomic.Int64
 
 func newOperator(c *cluster) (*Operator, error) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "operator-"}}
@@ -121,20 +123,48 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 	skip := true
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{operatorLabel: o.Namespace})}
 	graceful := stopTimeout / 2
-	return ctrl.NewManager(o.cluster.config, ctrl.Options{
-		Scheme:                  o.cluster.scheme,
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	kubeconfig := rest.CopyConfig(o.cluster.config)
+	kubeconfig.UserAgent = "console-access-operator/test"
+	if o.kubernetes != nil {
+		kubeconfig.Wrap(func(next http.RoundTripper) http.RoundTripper { return failing{o.kubernetes, next} })
+	}
+	return ctrl.NewManager(kubeconfig, ctrl.Options{
+		Scheme:                  scheme,
 		Logger:                  newLogger(o.Log),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  "0",
 		GracefulShutdownTimeout: &graceful,
 		Controller:              config.Controller{SkipNameValidation: &skip},
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:              {Namespaces: map[string]cache.Config{o.Namespace: {}}},
-			&v1alpha1.ConsoleConnection{}: ours,
-			&v1alpha1.Team{}:              ours,
-			&v1alpha1.UserRole{}:          ours,
-		}},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}:              {Namespaces: map[string]cache.Config{o.Namespace: {}}},
+				&v1alpha1.ConsoleConnection{}: ours,
+				&v1alpha1.Team{}:              ours,
+				&v1alpha1.UserRole{}:          ours,
+			},
+		},
 	})
+}
+
+// failing is a way to the API server on which requests can be lost.
+type failing struct {
+	fail func(*http.Request) error
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := f.fail(r); err != nil {
+		return nil, err
+	}
+	return f.next.RoundTrip(r)
 }
 
 // dial makes the client for a console as cmd does.

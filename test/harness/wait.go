@@ -52,6 +52,25 @@ func (e *Env) WaitUntil(what string, holds func() bool) {
 	})
 }
 
+// Consistently fails the test if check returns an error at any time within d.
+func (e *Env) Consistently(what string, d time.Duration, check func() error) {
+	e.T.Helper()
+	end := time.NewTimer(d)
+	defer end.Stop()
+	ticker := time.NewTicker(pollPause)
+	defer ticker.Stop()
+	for {
+		if err := check(); err != nil {
+			e.Fatalf("%s: %v", what, err)
+		}
+		select {
+		case <-ticker.C:
+		case <-end.C:
+			return
+		}
+	}
+}
+
 // statusOf is what all kinds' statuses have in common.
 func statusOf(obj client.Object) *v1alpha1.SyncStatus {
 	switch obj := obj.(type) {
@@ -108,15 +127,18 @@ func (e *Env) WaitReason(obj client.Object, reason string) metav1.Condition {
 	return c
 }
 
-// WaitMessage is WaitReason that also holds the message to contain each text.
+// WaitMessage is WaitReason that also waits for the message to contain each text.
 func (e *Env) WaitMessage(obj client.Object, reason string, texts ...string) {
 	e.T.Helper()
-	c := e.WaitReason(obj, reason)
-	for _, text := range texts {
-		if !strings.Contains(c.Message, text) {
-			e.Fatalf("the message of %T %s should contain %q: %s", obj, obj.GetName(), text, c.Message)
+	e.Eventually(fmt.Sprintf("wait for the message of %T %s", obj, obj.GetName()), func() error {
+		c := e.WaitReason(obj, reason)
+		for _, text := range texts {
+			if !strings.Contains(c.Message, text) {
+				return fmt.Errorf("it does not contain %q: %s", text, c.Message)
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // WaitGone waits until the objects no longer exist.
