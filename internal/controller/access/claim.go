@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
 
 // Indices of Teams and UserRoles in the cache.
@@ -43,26 +46,56 @@ func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object)
 	return nil
 }
 
-// Owner returns who owns what obj claims: of the contenders that the
-// connection admits, the oldest. It returns nil when that is obj itself.
-func Owner[T v1alpha1.AccessObject](contenders []T, obj v1alpha1.AccessObject, admits func(namespace string) (bool, error)) (v1alpha1.AccessObject, error) {
-	var owner v1alpha1.AccessObject = obj
-	for _, contender := range contenders {
-		if contender.GetUID() == obj.GetUID() || !older(contender, owner) {
-			continue
+// Owner returns who owns what the object claims: of the contenders that the
+// connection admits, the oldest. It returns nil when that is the object itself.
+// list is an empty list of the object's kind.
+func (s *Scope) Owner(ctx context.Context, list client.ObjectList, admits func(namespace string) (bool, error)) (v1alpha1.AccessObject, error) {
+	claim := ClaimKey(s.Obj.ConnectionName(), s.Obj.Claim())
+	if err := s.Client.List(ctx, list, client.MatchingFields{ClaimIndex: claim}); err != nil {
+		return nil, fmt.Errorf("list who claims %q: %w", s.Obj.Claim(), err)
+	}
+	owner := s.Obj
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		contender := item.(v1alpha1.AccessObject)
+		if contender.GetUID() == s.Obj.GetUID() || !older(contender, owner) {
+			return nil
 		}
 		ok, err := admits(contender.GetNamespace())
-		if err != nil {
-			return nil, err
-		}
 		if ok {
 			owner = contender
 		}
-	}
-	if owner.GetUID() == obj.GetUID() {
-		return nil, nil
+		return err
+	})
+	if err != nil || owner.GetUID() == s.Obj.GetUID() {
+		return nil, err
 	}
 	return owner, nil
+}
+
+// Admit returns the verdict on an object whose namespace may not use its
+// connection, or that claims what an older one owns.
+func (s *Scope) Admit(ctx context.Context, list client.ObjectList) (*condition.Verdict, error) {
+	admits := func(namespace string) (bool, error) {
+		return Admits(ctx, s.Client, s.Connection, namespace)
+	}
+	ok, err := admits(s.Name.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		v := condition.Stuck(v1alpha1.ReasonNamespaceNotAllowed,
+			"ConsoleConnection %q does not admit namespace %q. Ask its owner to admit the namespace in spec.allowedNamespaces, or use another connection.",
+			s.Connection.Name, s.Name.Namespace)
+		return &v, nil
+	}
+	owner, err := s.Owner(ctx, list, admits)
+	if err != nil || owner == nil {
+		return nil, err
+	}
+	v := condition.Stuck(v1alpha1.ReasonNameTaken,
+		"%s %s/%s, which is older, owns %q on ConsoleConnection %q. Change or delete one of the two; this one takes over when the other is gone.",
+		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), s.Connection.Name)
+	return &v, nil
 }
 
 func older(a, b v1alpha1.AccessObject) bool {

@@ -80,14 +80,6 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 	return selector.Matches(labels.Set(ns.Labels)), nil
 }
 
-// NotAdmitted is the verdict on an object whose namespace may not use its
-// connection.
-func NotAdmitted(obj v1alpha1.AccessObject) condition.Verdict {
-	return condition.Stuck(v1alpha1.ReasonNamespaceNotAllowed,
-		"ConsoleConnection %q does not admit namespace %q. Ask its owner to admit the namespace in spec.allowedNamespaces, or use another connection.",
-		obj.ConnectionName(), obj.GetNamespace())
-}
-
 // Since is how old a listing may be that the object is compared with: with
 // drift ignored, nothing else would ever read it again.
 func (s *Scope) Since() time.Time {

@@ -65,6 +65,15 @@ func Suspended(message string) Verdict {
 	return Verdict{State: Paused, Reason: v1alpha1.ReasonSuspended, Message: message}
 }
 
+// Of returns the verdict behind v, or none; it is for those who return a
+// verdict or an error.
+func Of(v *Verdict) Verdict {
+	if v == nil {
+		return Verdict{}
+	}
+	return *v
+}
+
 // Set writes the verdict into conditions: Ready always, Reconciling and Stalled
 // only while they are True.
 func Set(conditions *[]metav1.Condition, generation int64, v Verdict) {

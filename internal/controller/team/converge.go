@@ -52,7 +52,7 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		answer, v, err := s.update(ctx, want, seen.Value, differences)
 		if v != nil || err != nil {
-			return deref(v), err
+			return condition.Of(v), err
 		}
 		seen, wrote = answer, true
 	}

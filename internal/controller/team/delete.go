@@ -24,7 +24,7 @@ func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 	if err == nil && v == nil {
 		return ctrl.Result{}, s.Release(ctx)
 	}
-	return s.Finish(ctx, deref(v), err)
+	return s.Finish(ctx, condition.Of(v), err)
 }
 
 // orphans reports whether the team in the console stays.

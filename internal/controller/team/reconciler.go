@@ -4,7 +4,6 @@ package team
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,10 +64,10 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 		return condition.Suspended("spec.suspend is true; set it to false to go on."), nil
 	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
-		return deref(v), err
+		return condition.Of(v), err
 	}
-	if v, err := s.admit(ctx); v != nil || err != nil {
-		return deref(v), err
+	if v, err := s.Admit(ctx, &v1alpha1.TeamList{}); v != nil || err != nil {
+		return condition.Of(v), err
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
 		return s.inSync(false), nil
@@ -81,7 +80,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	}
 	seen, v, err := s.find(ctx)
 	if v != nil || err != nil {
-		return deref(v), err
+		return condition.Of(v), err
 	}
 	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
 	if seen == nil {
@@ -99,38 +98,6 @@ func (s *team) readLane() quota.Lane {
 		return quota.Drift
 	}
 	return quota.Change
-}
-
-// admit applies the rules that need nothing of the console.
-func (s *team) admit(ctx context.Context) (*condition.Verdict, error) {
-	admits := func(namespace string) (bool, error) {
-		return access.Admits(ctx, s.Client, s.Connection, namespace)
-	}
-	ok, err := admits(s.Name.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		v := access.NotAdmitted(s.obj)
-		return &v, nil
-	}
-	list := &v1alpha1.TeamList{}
-	claim := access.ClaimKey(s.obj.ConnectionName(), s.obj.Claim())
-	if err := s.Client.List(ctx, list, client.MatchingFields{access.ClaimIndex: claim}); err != nil {
-		return nil, fmt.Errorf("list Teams named %q: %w", s.obj.Claim(), err)
-	}
-	contenders := make([]*v1alpha1.Team, len(list.Items))
-	for i := range list.Items {
-		contenders[i] = &list.Items[i]
-	}
-	owner, err := access.Owner(contenders, s.obj, admits)
-	if err != nil || owner == nil {
-		return nil, err
-	}
-	v := condition.Stuck(v1alpha1.ReasonNameTaken,
-		"Team %s/%s, which is older, owns the name %q on ConsoleConnection %q. Rename or delete one of the two; this one takes over when the name is free.",
-		owner.GetNamespace(), owner.GetName(), s.obj.ConsoleName(), s.Connection.Name)
-	return &v, nil
 }
 
 // find returns the team in the console that this object stands for, nothing
@@ -205,11 +172,4 @@ func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observ
 	s.Changed("Adopted", "Adopted the team %q with id %s.", name, only.ID)
 	seen := s.Link.Project.Team(only.ID)
 	return &seen, nil, nil
-}
-
-func deref(v *condition.Verdict) condition.Verdict {
-	if v == nil {
-		return condition.Verdict{}
-	}
-	return *v
 }

@@ -24,7 +24,7 @@ func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 	if err == nil && v == nil {
 		return ctrl.Result{}, s.Release(ctx)
 	}
-	return s.Finish(ctx, deref(v), err)
+	return s.Finish(ctx, condition.Of(v), err)
 }
 
 // dismiss returns nothing when there is nothing left to do in the console.
@@ -39,7 +39,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		}
 		return v, err
 	}
-	owner, err := s.owner(ctx, func(string) (bool, error) { return true, nil })
+	owner, err := s.Owner(ctx, &v1alpha1.UserRoleList{}, func(string) (bool, error) { return true, nil })
 	if err != nil || owner != nil || s.protected() {
 		return nil, err
 	}

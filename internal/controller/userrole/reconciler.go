@@ -4,7 +4,6 @@ package userrole
 
 import (
 	"context"
-	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -61,10 +60,10 @@ func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
 		return condition.Suspended("spec.suspend is true; set it to false to go on."), nil
 	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
-		return deref(v), err
+		return condition.Of(v), err
 	}
 	if v, err := s.admit(ctx); v != nil || err != nil {
-		return deref(v), err
+		return condition.Of(v), err
 	}
 	// Whoever waits in the quota to be read first pays as a person's change;
 	// what was true before a restart only needs to be looked at again.
@@ -76,7 +75,7 @@ func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
 	}
 	user, v, err := s.observe(ctx)
 	if v != nil || err != nil {
-		return deref(v), err
+		return condition.Of(v), err
 	}
 	return s.converge(ctx, user)
 }
@@ -90,26 +89,8 @@ func (s *role) readLane() quota.Lane {
 
 // admit applies the rules that need nothing of the console.
 func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
-	admits := func(namespace string) (bool, error) {
-		return access.Admits(ctx, s.Client, s.Connection, namespace)
-	}
-	ok, err := admits(s.Name.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		v := access.NotAdmitted(s.obj)
-		return &v, nil
-	}
-	owner, err := s.owner(ctx, admits)
-	if err != nil {
-		return nil, err
-	}
-	if owner != nil {
-		v := condition.Stuck(v1alpha1.ReasonNameTaken,
-			"UserRole %s/%s, which is older, owns %s on ConsoleConnection %q. Delete one of the two; this one takes over when the other is gone.",
-			owner.GetNamespace(), owner.GetName(), s.obj.Spec.Email, s.Connection.Name)
-		return &v, nil
+	if v, err := s.Admit(ctx, &v1alpha1.UserRoleList{}); v != nil || err != nil {
+		return v, err
 	}
 	if !s.mayGrant(string(s.obj.Spec.Role)) {
 		v := condition.Stuck(v1alpha1.ReasonRoleNotAllowed,
@@ -137,25 +118,4 @@ func (s *role) protected() bool {
 		}
 	}
 	return false
-}
-
-// owner returns the older UserRole for the same person, or nil.
-func (s *role) owner(ctx context.Context, admits func(string) (bool, error)) (v1alpha1.AccessObject, error) {
-	list := &v1alpha1.UserRoleList{}
-	claim := access.ClaimKey(s.obj.ConnectionName(), s.obj.Claim())
-	if err := s.Client.List(ctx, list, client.MatchingFields{access.ClaimIndex: claim}); err != nil {
-		return nil, fmt.Errorf("list UserRoles for %s: %w", s.obj.Spec.Email, err)
-	}
-	contenders := make([]*v1alpha1.UserRole, len(list.Items))
-	for i := range list.Items {
-		contenders[i] = &list.Items[i]
-	}
-	return access.Owner(contenders, s.obj, admits)
-}
-
-func deref(v *condition.Verdict) condition.Verdict {
-	if v == nil {
-		return condition.Verdict{}
-	}
-	return *v
 }
