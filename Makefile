@@ -1,0 +1,183 @@
+# Image that docker-build makes and deploy installs.
+IMG ?= controller:latest
+# Built into the programs; "dev" outside a git checkout.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Where the operator's Secrets and Lease are for `make run`.
+OPERATOR_NAMESPACE ?= console-access-system
+# For demo and run: e.g. make demo ARGS=--once
+ARGS ?=
+# For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
+TESTS ?= ./...
+TESTARGS ?=
+TEST_TIMEOUT ?= 30m
+
+GO ?= go
+KUBECTL ?= kubectl
+CONTAINER_TOOL ?= docker
+PLATFORMS ?= linux/amd64,linux/arm64
+GOLANGCI_LINT ?= golangci-lint
+# The version whose checks .golangci.yml names.
+GOLANGCI_LINT_VERSION = v2.12
+
+LDFLAGS = -s -w -X main.version=$(VERSION)
+EXE := $(shell $(GO) env GOEXE)
+CONTROLLER_GEN = bin/controller-gen$(EXE)
+KUSTOMIZE = bin/kustomize$(EXE)
+APIDOCS = bin/apidocs$(EXE)
+CONTROLPLANE = bin/controlplane$(EXE)
+
+.DEFAULT_GOAL := help
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage:\n  make \033[36m<target>\033[0m\n"} /^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } /^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
+
+##@ Try it
+
+.PHONY: demo
+demo: controlplane manager consolesim ## Show it all on this machine: control plane, console, operator. ARGS=--once ends by itself.
+	@echo "Starting the demo."
+	$(GO) run -trimpath ./cmd/demo $(ARGS)
+
+.PHONY: test
+test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS narrow it down.
+	@echo "Compiling the tests with the race detector; the first time this takes some minutes."
+	$(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+
+.PHONY: test-controlplane
+test-controlplane: ## Run the tests of the control plane, a module of its own.
+	cd hack/controlplane && $(GO) test -trimpath -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+
+.PHONY: test-envtest
+test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
+	@test -n "$(KUBEBUILDER_ASSETS)" || { echo 'set KUBEBUILDER_ASSETS to a directory with kube-apiserver and etcd'; exit 2; }
+	KUBEBUILDER_ASSETS="$(KUBEBUILDER_ASSETS)" $(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+
+.PHONY: test-cluster
+test-cluster: ## Run all tests against the cluster of the current kubeconfig.
+	USE_EXISTING_CLUSTER=true $(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+
+##@ Development
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Generate CRDs and the manager's roles.
+	$(CONTROLLER_GEN) crd rbac:roleName=manager-role paths=./api/... paths=./internal/controller/... output:crd:artifacts:config=config/crd/bases
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate deep copies.
+	$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: api-docs
+api-docs: $(APIDOCS) manifests ## Generate the tables of fields in docs/.
+	$(APIDOCS)
+
+.PHONY: verify-generated
+verify-generated: ## Fail if anything generated is stale.
+	$(GO) test -count=1 ./test/generated
+
+.PHONY: fmt
+fmt: ## Format the code.
+	$(GO) fmt ./...
+
+.PHONY: vet
+vet: ## Vet the code.
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## Run the installed golangci-lint (see GOLANGCI_LINT_VERSION in the Makefile).
+	@command -v $(GOLANGCI_LINT) >/dev/null || { echo 'install golangci-lint $(GOLANGCI_LINT_VERSION): https://golangci-lint.run/docs/welcome/install/'; exit 2; }
+	$(GOLANGCI_LINT) run
+
+.PHONY: lint-fix
+lint-fix: ## Run golangci-lint and let it repair what it can.
+	$(GOLANGCI_LINT) run --fix
+
+##@ Build
+
+.PHONY: build
+build: manager ## Build the manager.
+
+# All programs are built with -trimpath, so that they share what is compiled.
+.PHONY: manager
+manager:
+	@echo "Building the manager; the first time this takes some minutes."
+	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/manager$(EXE) ./cmd
+
+.PHONY: consolesim
+consolesim: ## Build the simulated console.
+	$(GO) build -trimpath -ldflags="-s -w" -o bin/consolesim$(EXE) ./cmd/consolesim
+
+.PHONY: controlplane
+controlplane: $(CONTROLPLANE) ## Build the small Kubernetes API server for demo and tests.
+
+# Built anew only when its own sources change: linking it takes a while.
+$(CONTROLPLANE): $(filter-out %_test.go,$(wildcard hack/controlplane/*.go)) hack/controlplane/go.mod hack/controlplane/go.sum
+	@echo "Building the control plane; the first time this takes some minutes."
+	cd hack/controlplane && $(GO) build -trimpath -ldflags="-s -w" -o ../../$@ .
+
+.PHONY: run
+run: ## Run the manager against the current kubeconfig.
+	$(GO) run -trimpath -ldflags="$(LDFLAGS)" ./cmd --operator-namespace=$(OPERATOR_NAMESPACE) $(ARGS)
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push the image IMG.
+	$(CONTAINER_TOOL) push $(IMG)
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push the image IMG for PLATFORMS.
+	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: build-installer
+build-installer: manifests generate $(KUSTOMIZE) installer ## Write dist/install.yaml: everything a cluster needs.
+	$(KUSTOMIZE) build dist/installer > dist/install.yaml
+
+# config/default with the image IMG, without touching the tree.
+.PHONY: installer
+installer: $(KUSTOMIZE)
+	@mkdir -p dist/installer
+	@printf 'resources:\n- ../../config/default\n' > dist/installer/kustomization.yaml
+	cd dist/installer && ../../$(KUSTOMIZE) edit set image controller=$(IMG)
+
+##@ Deployment
+
+ignore-not-found ?= false
+
+.PHONY: install
+install: manifests $(KUSTOMIZE) ## Install the CRDs into the current cluster.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) apply -f -
+
+.PHONY: uninstall
+uninstall: manifests $(KUSTOMIZE) ## Remove the CRDs, and so all Teams, UserRoles and ConsoleConnections.
+	$(KUSTOMIZE) build config/crd | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
+
+.PHONY: deploy
+deploy: manifests installer ## Install CRDs and the manager (IMG) into the current cluster.
+	$(KUSTOMIZE) build dist/installer | $(KUBECTL) apply -f -
+
+.PHONY: undeploy
+undeploy: $(KUSTOMIZE) ## Remove CRDs and the manager from the current cluster.
+	$(KUSTOMIZE) build config/default | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
+
+##@ Tools
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin dist
+
+.PHONY: tools
+tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(APIDOCS) ## Build the tools that hack/tools/go.mod names.
+
+$(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
+	$(GO) build -C hack/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(KUSTOMIZE): hack/tools/go.mod hack/tools/go.sum
+	$(GO) build -C hack/tools -o ../../$@ sigs.k8s.io/kustomize/kustomize/v5
+
+$(APIDOCS): $(wildcard hack/tools/apidocs/*.go) hack/tools/go.mod hack/tools/go.sum
+	$(GO) build -C hack/tools -o ../../$@ ./apidocs
