@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -162,4 +163,12 @@ func (e *Env) Refresh(obj client.Object) bool {
 		e.T.Fatalf("read %T %s: %v", obj, obj.GetName(), err)
 	}
 	return err == nil
+}
+
+// SetKey puts another API key into a Secret that [Env.CreateSecret] made.
+func (e *Env) SetKey(name, key string) {
+	e.T.Helper()
+	e.secrets = append(e.secrets, key)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Operator.Namespace, Name: name}}
+	Update(e, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(key)} })
 }

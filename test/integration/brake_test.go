@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/consolesim"
+	"github.com/console-access/console-access-operator/test/harness"
+)
+
+// TestDeletionBrake: of a mass deletion a few pass, none trickles however long
+// the rest are held, and a person releases as many as wanted.
+func TestDeletionBrake(t *testing.T) {
+	const teams, limit = 9, 3
+	e := harness.Own(t, harness.Options{Connection: func(c *v1alpha1.ConsoleConnectionSpec) {
+		c.DeletionBrake = v1alpha1.DeletionBrake{MaxDeletes: ptr(int32(limit)), Per: metav1.Duration{Duration: 2 * time.Second}}
+	}})
+	var all []*v1alpha1.Team
+	for i := range teams {
+		all = append(all, e.Team(fmt.Sprintf("team-%d", i), v1alpha1.TeamSpec{}))
+		e.Create(all[i])
+	}
+	for _, team := range all {
+		e.WaitReady(team)
+	}
+	for _, team := range all {
+		e.Delete(team)
+	}
+	held := func() (n int) {
+		for _, team := range all {
+			if e.Refresh(team) && harness.Ready(team).Reason == v1alpha1.ReasonDeletionHeld {
+				n++
+			}
+		}
+		return n
+	}
+	wantHeld := func(n int) {
+		t.Helper()
+		e.WaitUntil(fmt.Sprintf("wait for %d deletions to be held", n), func() bool { return held() == n && len(e.Sim.Teams()) == n })
+	}
+	wantHeld(teams - limit)
+	e.Compared(3)
+	wantHeld(teams - limit)
+	e.WaitUntil("wait for the connection to count them", func() bool {
+		e.Refresh(e.Connection)
+		return e.Connection.Status.HeldDeletes == teams-limit
+	})
+	for _, team := range all {
+		if e.Refresh(team) {
+			e.WaitMessage(team, v1alpha1.ReasonDeletionHeld, "More than 3 teams", v1alpha1.ApproveDeletesAnnotation)
+			e.WaitEvent(team, v1alpha1.ReasonDeletionHeld, "More than 3 teams")
+		}
+	}
+	approve := func(what string) { e.Annotate(e.Connection, v1alpha1.ApproveDeletesAnnotation, what) }
+	for _, nonsense := range []string{"-1", "some"} {
+		approve(nonsense)
+		e.WaitUntil("wait for the annotation to be taken away", func() bool {
+			e.Refresh(e.Connection)
+			return e.Connection.Annotations[v1alpha1.ApproveDeletesAnnotation] == ""
+		})
+		e.WaitEvent(e.Connection, "ApprovalNotUnderstood", "nothing was approved")
+	}
+	e.Operator.Stop()
+	e.Operator.Start(t)
+	e.Compared(2)
+	wantHeld(teams - limit)
+	approve("2")
+	wantHeld(teams - limit - 2)
+	e.Compared(1)
+	wantHeld(teams - limit - 2)
+	e.WaitEvent(e.Connection, "DeletionsApproved", "Approved 2 of 6")
+	approve("all")
+	for _, team := range all {
+		e.WaitGone(team)
+	}
+	if n := len(e.Since(0, consolesim.DeleteTeam)); n != teams {
+		t.Errorf("%d deletions, want %d", n, teams)
+	}
+}
+
+// TestOrphansPassTheBrake: what deletes nothing in the console is not held.
+func TestOrphansPassTheBrake(t *testing.T) {
+	e := harness.Shared(t, harness.Options{Connection: func(c *v1alpha1.ConsoleConnectionSpec) {
+		c.DeletionBrake = v1alpha1.DeletionBrake{MaxDeletes: ptr(int32(0))}
+	}})
+	orphan := e.Team("orphan", v1alpha1.TeamSpec{DeletionPolicy: v1alpha1.TeamOrphan})
+	held := e.Team("held", v1alpha1.TeamSpec{})
+	e.Create(orphan, held)
+	e.WaitReady(orphan, held)
+	e.Delete(orphan, held)
+	e.WaitGone(orphan)
+	e.WaitReason(held, v1alpha1.ReasonDeletionHeld)
+	// Who changes their mind about what is held need not ask anybody.
+	harness.Update(e, held, func(team *v1alpha1.Team) { team.Spec.DeletionPolicy = v1alpha1.TeamOrphan })
+	e.WaitGone(held)
+	if len(e.Sim.Teams()) != 2 {
+		t.Errorf("teams %+v, want both left", e.Sim.Teams())
+	}
+}
