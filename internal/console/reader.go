@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -62,8 +63,8 @@ type run struct {
 
 // ensure returns nil when the last good listing began at since or later, and a
 // zero since is satisfied by any. Otherwise it sees to it that one is read,
-// remembers to notify the caller, and returns ErrReading, or the error of the
-// last attempt while attempts fail.
+// remembers to notify the caller, and returns ErrReading, which also wraps the
+// error of the last attempt while attempts fail.
 func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +82,7 @@ func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
 		r.start(by.Lane)
 	}
 	if r.err != nil {
-		return r.err
+		return fmt.Errorf("%w again after: %w", ErrReading, r.err)
 	}
 	return ErrReading
 }

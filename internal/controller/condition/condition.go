@@ -130,7 +130,12 @@ func FromError(err error, interval time.Duration) (v Verdict, ok bool) {
 		return fromWait(wait), true
 	}
 	if failed, is := console.AsError(err); is {
-		return fromConsole(failed, interval), true
+		v := fromConsole(failed, interval)
+		if errors.Is(err, console.ErrReading) {
+			// Whoever waits for a reading is told when it has ended.
+			v.RetryAfter = 0
+		}
+		return v, true
 	}
 	if errors.Is(err, console.ErrReading) {
 		return Progressing("The console's users and teams are being read; nothing needs to be done."), true
@@ -165,8 +170,12 @@ func ahead(n int) string {
 
 func fromConsole(e *console.Error, interval time.Duration) Verdict {
 	said := e.Op
-	if e.Message != "" {
+	switch {
+	case e.Message != "":
 		said += ": " + e.Message
+	case e.Class == console.Invalid && e.Err != nil:
+		// What was not even sent is explained by its cause.
+		said += ": " + e.Err.Error()
 	}
 	switch e.Class {
 	case console.Invalid:
