@@ -95,6 +95,11 @@ func Stale() ctrl.Result { return ctrl.Result{RequeueAfter: stalePause} }
 // Gone forgets an object that no longer exists.
 func (d *Desk) Gone(name types.NamespacedName) {
 	d.Memory.Forget(name)
+	d.letGo(name)
+}
+
+// letGo gives up the object's places in every quota and brake.
+func (d *Desk) letGo(name types.NamespacedName) {
 	key := d.key(name)
 	d.Links.each(func(l *Link) {
 		l.Project.Forget(key)
@@ -161,8 +166,13 @@ func (s *Scope) Hold(ctx context.Context) error {
 
 // Release takes the finalizer away: the object may go.
 func (s *Scope) Release(ctx context.Context) error {
-	s.Desk.Gone(s.Name)
-	return client.IgnoreNotFound(s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer"))
+	if err := s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer"); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	// The memo stays until the cache shows that the object is gone, lest an old
+	// copy of it is dismissed a second time.
+	s.letGo(s.Name)
+	return nil
 }
 
 func (s *Scope) finalize(ctx context.Context, change func(client.Object, string) bool, doing string) error {
@@ -202,6 +212,9 @@ func (s *Scope) save(ctx context.Context, options ...client.MergeFromOption) err
 // wrote notes what Kubernetes now holds.
 func (s *Scope) wrote(target v1alpha1.AccessObject) {
 	s.Obj.SetResourceVersion(target.GetResourceVersion())
+	// What differs between a cached and an answered object alone is no change.
+	s.Obj.SetManagedFields(target.GetManagedFields())
+	s.Obj.GetObjectKind().SetGroupVersionKind(target.GetObjectKind().GroupVersionKind())
 	s.saved = target
 	s.Memo.version = target.GetResourceVersion()
 }
@@ -233,7 +246,8 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 		v = told
 	}
 	generation := s.Obj.GetGeneration()
-	if _, current := condition.Current(s.Obj.Sync().Conditions, generation); waits && current && !s.dueToSay(queued) {
+	failed := console.ClassOf(err) != ""
+	if _, current := condition.Current(s.Obj.Sync().Conditions, generation); waits && !failed && current && !s.dueToSay(queued) {
 		return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
 	}
 	if v.Reason != v1alpha1.ReasonDriftDetected {
