@@ -18,6 +18,9 @@ const (
 	// that nobody waits for the save.
 	blockAhead = 500 * time.Millisecond
 
+	// firstBlocks is how many of a process's first blocks make a full one.
+	firstBlocks = 8
+
 	storeTimeout     = 10 * time.Second
 	defaultClockSkew = 2 * time.Second
 )
@@ -33,17 +36,28 @@ const (
 // A block is a quarter of the shortest window, and at least two seconds' worth
 // at full speed: so a backlog costs less than one save per second, and while
 // one block is being saved the other half of the last one lasts for a second.
-// An idle limiter saves nothing.
+// An idle limiter saves nothing. A process begins with an eighth of that, and
+// then has blocks of what it has used so far until they are as large as that.
 //
-// The price of a crash: the unused tokens of the open blocks, at most two of
-// them as a rule and so half of the shortest window, count as used, and the
-// used ones count for longer, until BlockLife, MaxCall and twice ClockSkew are
-// over (49 seconds by default) and then the window itself. After Close nothing
-// is lost.
+// The price of a crash: the unused tokens of the open blocks count as used. As
+// a rule these are fewer than one block and a half, which is three eighths of
+// the shortest window, and no more than one and a half times what the process
+// used; so one that crashes over and over still gets on. And the used tokens of
+// these blocks count for longer: until BlockLife, MaxCall and twice ClockSkew
+// are over (49 seconds by default; with Exclusive, 10 seconds after the next
+// process loads the record) and then the window itself. After Close nothing is
+// lost.
 type Durability struct {
 	// Identity names this process among those that use the record: it must
 	// differ between processes whose clocks may differ, such as the Pod's name.
 	Identity string
+	// Exclusive says that only the holder of a lock, such as the Lease of a
+	// leader election, uses the record. Whoever loads it then knows that the
+	// process before has ended, or is about to: nothing of that one reaches the
+	// server later than lostGrace (10s) after the load. A save that another
+	// process was ahead of proves the contrary, and Exclusive is no longer
+	// relied upon.
+	Exclusive bool
 	// Fresh says that the quota has never been used before, so that a missing
 	// record means that nothing was sent. Otherwise a missing record means that
 	// every window may be full.
@@ -91,6 +105,7 @@ type journal struct {
 	stop     context.CancelFunc // ends a load
 	loaded   bool
 	written  bool // this or another process has saved the record since the start
+	rivalled bool // another process has
 	busy     bool // a call to the store is being made
 	failures int  // of the store, in a row
 	retryAt  instant
@@ -153,8 +168,15 @@ func (j *journal) open(now instant, wall func(now, at instant) time.Time) []Bloc
 	return open
 }
 
-// blockSize is how many tokens a block has.
+// blockSize is how many tokens the next block has. In the end that is a full
+// block, but never much more than were used since the start.
 func (l *Limiter) blockSize() int {
+	full := l.fullBlock()
+	return max(full/firstBlocks, min(full, int(l.taken)), 1)
+}
+
+// fullBlock is how many tokens a block has once that many were used.
+func (l *Limiter) fullBlock() int {
 	if len(l.windows) == 0 {
 		return 1
 	}
@@ -216,7 +238,7 @@ func (l *Limiter) save(now instant) {
 		case errors.Is(err, ErrConflict):
 			// Somebody else counts what is open as used; so must we.
 			j.revoke()
-			j.loaded, j.written = false, true
+			j.loaded, j.written, j.rivalled = false, true, true
 		default:
 			l.storeFailed(now)
 		}
@@ -252,10 +274,10 @@ func (l *Limiter) load() {
 			w.clear()
 		}
 		for _, imported := range j.imported {
-			l.restore(now, imported)
+			l.restore(now, imported, l.outlast(now))
 		}
 		if err == nil {
-			l.restore(now, r)
+			l.restore(now, r, l.formerEnd(now))
 		}
 		if lost != "" {
 			l.spendAll(now)
@@ -266,6 +288,18 @@ func (l *Limiter) load() {
 			}
 		}
 	})
+}
+
+// outlast is when the last attempt is over on any token recorded until now.
+func (l *Limiter) outlast(now instant) instant { return now + BlockLife + l.maxCall }
+
+// formerEnd is when the server has seen the last request of the process that
+// used the record before.
+func (l *Limiter) formerEnd(now instant) instant {
+	if j := l.journal; j.Exclusive && !j.rivalled {
+		return min(now+lostGrace, l.outlast(now))
+	}
+	return l.outlast(now)
 }
 
 func (l *Limiter) storeFailed(now instant) {

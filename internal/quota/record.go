@@ -201,7 +201,7 @@ func (l *Limiter) Export() Record {
 func (l *Limiter) Import(r Record) {
 	now := l.lock()
 	defer l.unlock(now)
-	l.restore(now, r)
+	l.restore(now, r, l.outlast(now))
 	if j := l.journal; j != nil {
 		j.revoke() // what was imported has to be recorded before more is sent
 		j.imported = append(j.imported, r)
@@ -244,9 +244,9 @@ func (l *Limiter) snapshot(now instant) Record {
 // restore adds to the windows what a record says. Open blocks are believed to
 // have been used, as late as can be: until their deadline, plus the longest
 // call, plus what the two clocks may differ by. Whatever clocks say, nothing
-// recorded can end later than a block saved just now could.
-func (l *Limiter) restore(now instant, r Record) {
-	skew, latest := 2*l.skew, now+BlockLife+l.maxCall
+// recorded can end later than latest.
+func (l *Limiter) restore(now instant, r Record, latest instant) {
+	skew := 2 * l.skew
 	if l.journal != nil && r.Writer == l.journal.Identity {
 		skew = 0
 	}
@@ -291,7 +291,7 @@ func (l *Limiter) restore(now instant, r Record) {
 func (l *Limiter) spendAll(now instant) {
 	for _, w := range l.windows {
 		if n := w.limit - w.spent - l.use.held; n > 0 {
-			w.add(spend{back: now + BlockLife + l.maxCall + w.hold(), n: n})
+			w.add(spend{back: l.formerEnd(now) + w.hold(), n: n})
 		}
 		l.past += w.limit
 	}
