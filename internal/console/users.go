@@ -12,6 +12,7 @@ type person struct {
 	presence Presence
 	user     User
 	at       time.Time
+	// wrote is when our last write ended, whether or not it had an effect.
 	wrote    time.Time
 	doubtful bool
 }
@@ -47,11 +48,12 @@ func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Obser
 	}
 	p.mu.Lock()
 	e := p.person(email)
-	// The single read may be as stale as a listing: it does not undo our write.
-	if !e.settling(began) || e.doubtful {
-		e.presence, e.user, e.at, e.doubtful = Present, user, began, false
+	// The single read may be as stale as a listing: it does not undo our write,
+	// nor settle the doubt about one. Staleness makes nobody vanish, though.
+	if !e.settling(began) || e.doubtful || absent {
+		e.presence, e.user, e.at, e.doubtful = Present, user, began, e.doubtful && e.settling(began)
 		if absent {
-			e.presence = Absent
+			e.presence, e.doubtful = Absent, false
 		}
 	}
 	p.mu.Unlock()
@@ -75,7 +77,7 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 		}
 		*e = person{presence: Present, user: user, at: time.Now(), wrote: time.Now()}
 	case Ambiguous:
-		e.doubtful = true
+		e.doubtful, e.wrote = true, time.Now()
 	case NotFound:
 		*e = person{presence: Absent, at: time.Now()}
 	}
@@ -120,12 +122,15 @@ func (p *Project) Counts() (users, admins, teams int) {
 // BeginDemotion is called before an Admin is made something less. It makes
 // sure, by reading another Admin from the console, that one remains, counting
 // nobody who is being demoted at the same time. An Admin seen after since is
-// not read again, so that waiting in the quota does not undo the reading. When
-// none remains, remains is false; else end must be called after the write.
+// not read again, so that waiting in the quota does not undo the reading. One
+// who may just have been demoted, by a write whose outcome is unknown, does not
+// count. When none remains, remains is false; else end must be called after the
+// write.
 func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, since time.Time) (remains bool, end func(), err error) {
 	key := EmailKey(email)
+	passedOver := map[string]bool{key: true}
 	for {
-		other, ok := p.claimDemotion(key)
+		otherKey, other, ok := p.claimDemotion(key, passedOver)
 		if !ok {
 			return false, nil, nil
 		}
@@ -135,35 +140,38 @@ func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, si
 			delete(p.demoting, key)
 		}
 		seen := p.User(other)
-		if seen.At.Before(since) {
+		if seen.Doubtful || seen.At.Before(since) {
 			seen, err = p.FetchUser(ctx, by, other)
 		}
 		if err != nil {
 			end()
 			return false, nil, fmt.Errorf("make sure that another Admin remains: %w", err)
 		}
-		if seen.Presence == Present && IsAdmin(seen.Value.Role) {
+		if seen.Presence == Present && !seen.Doubtful && IsAdmin(seen.Value.Role) {
 			return true, end, nil
 		}
 		end()
+		passedOver[otherKey] = true
 	}
 }
 
-// claimDemotion marks key as being demoted and names an Admin who is not.
-func (p *Project) claimDemotion(key string) (other string, ok bool) {
+// claimDemotion marks key as being demoted and names an Admin who is not, nor
+// was passed over.
+func (p *Project) claimDemotion(key string, passedOver map[string]bool) (otherKey, other string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var admins []string
 	for k, e := range p.people {
-		if k != key && !p.demoting[k] && e.presence == Present && IsAdmin(e.user.Role) {
+		if !passedOver[k] && !p.demoting[k] && e.presence == Present && IsAdmin(e.user.Role) {
 			admins = append(admins, k)
 		}
 	}
 	if len(admins) == 0 {
-		return "", false
+		return "", "", false
 	}
 	p.demoting[key] = true
-	return p.people[slices.Min(admins)].user.Email, true
+	otherKey = slices.Min(admins)
+	return otherKey, p.people[otherKey].user.Email, true
 }
 
 // person needs p.mu.

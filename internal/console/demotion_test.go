@@ -1,0 +1,146 @@
+package console_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/consolesim"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+const grace = "grace@example.com"
+
+// demote does what a reconciler does, from the moment it saw the difference.
+func (b *bench) demote(ctx context.Context, email string, since time.Time) (went bool, err error) {
+	remains, end, err := b.BeginDemotion(ctx, caller(email), email, since)
+	if err != nil || !remains {
+		return false, err
+	}
+	defer end()
+	_, err = b.UpdateUser(ctx, caller(email), email, role("Member"))
+	return err == nil, err
+}
+
+func (b *bench) admins() (n int) {
+	for _, u := range b.sim.Users() {
+		if u.Role == "Admin" {
+			n++
+		}
+	}
+	return n
+}
+
+// However demotions run into each other, one Admin remains, and no more than
+// one: the guard holds nobody back without need.
+func TestConcurrentDemotions(t *testing.T) {
+	people := []string{ada, grace, "alan@example.com", "barbara@example.com"}
+	for admins := 2; admins <= len(people); admins++ {
+		for range 10 {
+			inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+				for _, email := range people[:admins] {
+					b.put(email, "Admin")
+				}
+				b.put("member@example.com", "Member")
+				b.behave(t, func(s *consolesim.Behavior) { s.Latency = time.Millisecond })
+				b.listUsers(t)
+				b.demoteAll(t, people[:admins])
+				if n := b.admins(); n < 1 || admins == 2 && n != 1 {
+					t.Fatalf("%d Admins are left of %d", n, admins)
+				}
+				// Who was held back goes as soon as nobody is in the way.
+				for _, email := range people[:admins-1] {
+					if _, err := b.demote(t.Context(), email, time.Now()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := b.admins(); n != 1 {
+					t.Fatalf("%d Admins are left in the end, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+// demoteAll demotes at the same time.
+func (b *bench) demoteAll(t *testing.T, emails []string) {
+	t.Helper()
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, email := range emails {
+		wg.Go(func() {
+			<-start
+			if _, err := b.demote(t.Context(), email, time.Now()); err != nil {
+				t.Errorf("demote %s: %v", email, err)
+			}
+		})
+	}
+	synctest.Wait()
+	close(start)
+	wg.Wait()
+}
+
+func TestDemotionAsksTheConsole(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.put(ada, "Admin")
+		b.put(grace, "Admin")
+		b.listUsers(t)
+		time.Sleep(time.Second)
+		since := time.Now()
+		// Somebody demoted the other Admin since the listing.
+		b.put(grace, "Member")
+		if went, err := b.demote(t.Context(), ada, since); err != nil || went {
+			t.Errorf("the last Admin was demoted on the word of an old listing: %v", err)
+		}
+		b.put(grace, "Admin")
+		b.listUsers(t)
+		b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetUser, Effect: consolesim.EffectError, Times: 1})
+		if went, err := b.demote(t.Context(), ada, time.Now().Add(time.Second)); went || console.ClassOf(err) != console.Unavailable {
+			t.Errorf("demoted without knowing of another Admin: %v", err)
+		}
+		reads := b.sim.Count(consolesim.GetUser)
+		if went, err := b.demote(t.Context(), ada, b.UsersRead().StartedAt); err != nil || !went {
+			t.Errorf("with another Admin: %v, %v", went, err)
+		}
+		if n := b.sim.Count(consolesim.GetUser) - reads; n != 0 {
+			t.Errorf("%d reads of an Admin who was seen since, want none", n)
+		}
+	})
+}
+
+// An Admin who may just have been demoted is nobody to rely on, also when the
+// console still shows the old state.
+func TestDemotionInDoubt(t *testing.T) {
+	for name, stale := range map[string]time.Duration{"read at once": 0, "stale reads": 10 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+				b.put(ada, "Admin")
+				b.put(grace, "Admin")
+				b.listUsers(t)
+				b.behave(t, func(s *consolesim.Behavior) { s.StaleReads = stale })
+				began := time.Now()
+				time.Sleep(time.Second)
+				// grace's demotion has seen ada, and waits for its turn.
+				if _, err := b.FetchUser(t.Context(), caller("g"), ada); err != nil {
+					t.Fatal(err)
+				}
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateUser, Effect: consolesim.EffectCutAfter, Times: 1})
+				if _, err := b.demote(t.Context(), ada, began); console.ClassOf(err) != console.Ambiguous {
+					t.Fatalf("the first demotion: %v, want its answer lost", err)
+				}
+				for range 30 {
+					if _, err := b.demote(t.Context(), grace, began); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+				}
+				if n := b.admins(); n != 1 {
+					t.Errorf("%d Admins are left, want 1", n)
+				}
+			})
+		})
+	}
+}
