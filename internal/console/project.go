@@ -70,10 +70,13 @@ type Project struct {
 	nameless map[string][]Team
 	// listsMembers: the last listing of teams held their members.
 	listsMembers bool
-	demoting     map[string]bool
-	awaited      map[string]awaiting
-	sinks        map[string]func(Change)
-	alone        map[string]bool
+	// undeletable holds, by id, the refusals of deletions until it is known
+	// whether the team is there at all.
+	undeletable map[string]error
+	demoting    map[string]bool
+	awaited     map[string]awaiting
+	sinks       map[string]func(Change)
+	alone       map[string]bool
 
 	refused   *Error
 	refusedAt time.Time
@@ -88,6 +91,8 @@ type awaiting struct {
 func NewProject(api API, limiter *quota.Limiter) *Project {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Project{
+		undeletable: map[string]error{},
+
 		api: api, limiter: limiter, cancel: cancel,
 		people:   map[string]*person{},
 		byID:     map[string]*teamEntry{},

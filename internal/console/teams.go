@@ -135,7 +135,7 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 		if e, ok := p.byID[id]; ok {
 			switch ClassOf(err) {
 			case Ambiguous:
-				e.doubtful = true
+				e.doubtful, e.wrote = true, time.Now()
 			case NotFound:
 				*e = teamEntry{presence: Unlisted}
 			}
@@ -167,12 +167,22 @@ func (p *Project) wrote(answer, sent Team) Team {
 
 // DeleteTeam deletes a team; one that is already gone is success.
 func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
-	err := p.call(func() error { return p.api.DeleteTeam(ctx, by, id) })
+	err := p.takeUndeletable(id)
+	if err == nil {
+		err = p.call(func() error { return p.api.DeleteTeam(ctx, by, id) })
+	}
 	if ClassOf(err) == Invalid {
 		// Some consoles refuse the id of a team that is gone rather than say so.
 		seen, readErr := p.FetchTeam(ctx, by, id)
-		if readErr == nil && seen.Presence == Absent {
+		switch {
+		case readErr == nil && seen.Presence == Absent:
 			err = nil
+		case readErr != nil && ClassOf(readErr) != Invalid:
+			// It is still to be read, and need not be refused again before.
+			p.mu.Lock()
+			p.undeletable[id] = err
+			p.mu.Unlock()
+			return readErr
 		}
 	}
 	if err != nil && ClassOf(err) != NotFound {
@@ -183,6 +193,16 @@ func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
 	now := time.Now()
 	p.byID[id] = &teamEntry{presence: Absent, at: now, wrote: now}
 	return nil
+}
+
+// takeUndeletable returns, once, the refusal of a deletion that is yet to be
+// looked into.
+func (p *Project) takeUndeletable(id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.undeletable[id]
+	delete(p.undeletable, id)
+	return err
 }
 
 // dropNameless needs p.mu.
@@ -219,13 +239,19 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		change.TeamIDs = append(change.TeamIDs, id)
 		change.TeamNames = append(change.TeamNames, e.team.Name)
 	}
-	for name := range nameless {
-		if len(p.nameless[name]) == 0 {
+	for name, teams := range nameless {
+		if !reflect.DeepEqual(p.nameless[name], teams) {
+			change.TeamNames = append(change.TeamNames, name)
+		}
+	}
+	for name := range p.nameless {
+		if len(nameless[name]) == 0 {
 			change.TeamNames = append(change.TeamNames, name)
 		}
 	}
 	p.nameless = nameless
-	p.listsMembers = !slices.ContainsFunc(l.Items, func(t Team) bool { return !t.MembersKnown })
+	// An empty listing tells nothing of what listings hold.
+	p.listsMembers = len(l.Items) > 0 && !slices.ContainsFunc(l.Items, func(t Team) bool { return !t.MembersKnown })
 	p.mu.Unlock()
 	p.publish(change)
 }
