@@ -98,6 +98,11 @@ func (d *DesiredTeam) Diff(have *Team) []Difference {
 			out = append(out, Difference{Field: field, Want: bounded(want), Have: bounded(got)})
 		}
 	}
+	addSet := func(field string, want, got map[string]bool) {
+		if !maps.Equal(want, got) {
+			out = append(out, Difference{Field: field, Want: bounded(joined(want)), Have: bounded(joined(got))})
+		}
+	}
 	add("name", d.Name, have.Name)
 	if d.Description != nil {
 		add("description", *d.Description, have.Description)
@@ -115,7 +120,7 @@ func (d *DesiredTeam) Diff(have *Team) []Difference {
 		{"defaultHoldoutMetrics", d.DefaultHoldoutMetrics, have.DefaultHoldoutMetrics},
 	} {
 		if m.want != nil {
-			add(m.field, joined(metricSet(m.want)), joined(metricSet(m.got)))
+			addSet(m.field, metricSet(m.want), metricSet(m.got))
 		}
 	}
 	if d.ChangeTeamConfigs != nil {
@@ -125,7 +130,7 @@ func (d *DesiredTeam) Diff(have *Team) []Difference {
 		add("reviewApproval", *d.ReviewApproval, have.ReviewApproval)
 	}
 	if d.DefaultTargetApplications != nil {
-		add("defaultTargetApplications", joined(stringSet(d.DefaultTargetApplications)), joined(stringSet(have.DefaultTargetApplications)))
+		addSet("defaultTargetApplications", stringSet(d.DefaultTargetApplications), stringSet(have.DefaultTargetApplications))
 	}
 	if d.DefaultHoldoutID != nil {
 		add("defaultHoldoutID", *d.DefaultHoldoutID, deref(have.DefaultHoldoutID))
@@ -181,6 +186,7 @@ func (d *DesiredTeam) Merge(have *Team) Team {
 		out = *have
 	}
 	out.Name = d.Name
+	out.MembersKnown = out.MembersKnown || d.Members != nil && d.Admins != nil
 	set(&out.Description, d.Description)
 	setList(&out.Members, dedupedEmails(d.Members))
 	setList(&out.Admins, dedupedEmails(d.Admins))
@@ -252,7 +258,7 @@ func dedupedEmails(emails []string) []string {
 func metricSet(metrics []Metric) map[string]bool {
 	set := make(map[string]bool, len(metrics))
 	for _, m := range metrics {
-		set[m.Name+" ("+m.Type+")"] = true
+		set[strings.TrimSpace(m.Name)+" ("+strings.TrimSpace(m.Type)+")"] = true
 	}
 	return set
 }
@@ -260,7 +266,7 @@ func metricSet(metrics []Metric) map[string]bool {
 func stringSet(items []string) map[string]bool {
 	set := make(map[string]bool, len(items))
 	for _, item := range items {
-		set[item] = true
+		set[strings.TrimSpace(item)] = true
 	}
 	return set
 }

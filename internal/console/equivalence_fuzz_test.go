@@ -1,0 +1,196 @@
+package console
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A maker makes arbitrary teams of few distinct values, so that they collide.
+type maker struct{ *rand.Rand }
+
+func (m maker) chance() bool { return m.IntN(2) == 0 }
+
+func (m maker) pick(from ...string) string { return from[m.IntN(len(from))] }
+
+func pointer[T any](m maker, make func() T) *T {
+	if m.chance() {
+		return nil
+	}
+	v := make()
+	return &v
+}
+
+// list is nil, empty, or some of few values, with duplicates.
+func list[T any](m maker, make func() T) []T {
+	if m.IntN(3) == 0 {
+		return nil
+	}
+	out := []T{}
+	for range m.IntN(5) {
+		out = append(out, make())
+	}
+	return out
+}
+
+func (m maker) email() string {
+	return m.pick("ada@example.com", "Ada@example.com", "grace@example.com", "alan@example.com", "b@example.com")
+}
+
+func (m maker) metric() Metric { return Metric{m.pick("dau", "wau", "a, b"), m.pick("user", "event")} }
+
+func (m maker) flag() bool { return m.chance() }
+
+func (m maker) text() string { return m.pick("", "x", "y", "anyone", "team_only") }
+
+func (m maker) app() string { return m.pick("web", "ios", "web, ios", "é") }
+
+func (m maker) desired() *DesiredTeam {
+	return &DesiredTeam{
+		Name: m.pick("A", "B"), Description: pointer(m, m.text), Members: list(m, m.email), Admins: list(m, m.email),
+		DefaultGateMetrics: list(m, m.metric), DefaultExperimentPrimaryMetrics: list(m, m.metric),
+		DefaultExperimentSecondaryMetrics: list(m, m.metric), DefaultHoldoutMetrics: list(m, m.metric),
+		ChangeTeamConfigs: pointer(m, m.text), ReviewApproval: pointer(m, m.text), DefaultTargetApplications: list(m, m.app),
+		DefaultHoldoutID: pointer(m, m.text), RequireReviews: pointer(m, m.flag), RequireGateTemplates: pointer(m, m.flag),
+		RequireExperimentTemplates: pointer(m, m.flag), RequireDynamicConfigTemplates: pointer(m, m.flag),
+	}
+}
+
+func (m maker) team() *Team {
+	d := m.desired()
+	t := (&DesiredTeam{Name: d.Name}).Merge(&Team{})
+	t.MembersKnown = true
+	return new(d.Merge(&t))
+}
+
+// respelled is the same team as a console may return it.
+func (m maker) respelled(t Team) *Team {
+	people := func(list []string) []string {
+		out := slices.Clone(list)
+		for i := range out {
+			if m.chance() {
+				out[i] = strings.ToLower(out[i])
+			}
+		}
+		return out
+	}
+	t.Members, t.Admins = people(t.Members), people(t.Admins)
+	isAdmin := func(email string) bool {
+		return slices.ContainsFunc(t.Admins, func(a string) bool { return SameEmail(a, email) })
+	}
+	switch m.IntN(3) {
+	case 0:
+		t.Members = slices.Concat(t.Members, t.Admins)
+	case 1:
+		t.Members = slices.DeleteFunc(slices.Clone(t.Members), isAdmin)
+	}
+	t.Members, t.Admins = shuffled(m, t.Members), shuffled(m, t.Admins)
+	for _, l := range []*[]Metric{&t.DefaultGateMetrics, &t.DefaultExperimentPrimaryMetrics, &t.DefaultExperimentSecondaryMetrics, &t.DefaultHoldoutMetrics} {
+		*l = shuffled(m, *l)
+	}
+	t.DefaultTargetApplications = shuffled(m, t.DefaultTargetApplications)
+	for _, flag := range []**bool{&t.RequireReviews, &t.RequireGateTemplates, &t.RequireExperimentTemplates, &t.RequireDynamicConfigTemplates} {
+		if *flag != nil && !**flag && m.chance() {
+			*flag = nil
+		} else if *flag == nil && m.chance() {
+			*flag = new(false)
+		}
+	}
+	if t.DefaultHoldoutID != nil && *t.DefaultHoldoutID == "" && m.chance() {
+		t.DefaultHoldoutID = nil
+	}
+	return &t
+}
+
+// shuffled is the list in another order, with duplicates dropped or added.
+func shuffled[T comparable](m maker, list []T) []T {
+	seen := map[T]bool{}
+	var out []T
+	drop := m.chance()
+	for _, item := range list {
+		if drop && seen[item] {
+			continue
+		}
+		seen[item] = true
+		out = append(out, item)
+		if !drop && m.IntN(4) == 0 {
+			out = append(out, item)
+		}
+	}
+	m.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// managed is which fields of the spec are set.
+func managed(d *DesiredTeam) map[string]bool {
+	out := map[string]bool{"name": true}
+	v := reflect.ValueOf(*d)
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		if f := v.Field(i); f.Kind() != reflect.String && !f.IsNil() {
+			out[strings.ToLower(name[:1])+name[1:]] = true
+		}
+	}
+	return out
+}
+
+// access is everybody who is in the team, and who of them is an admin, by how
+// the team is meant to be read: independent of Diff's own sets.
+func access(t *Team) (members, admins []string) {
+	fold := func(list []string) []string {
+		out := []string{}
+		for _, email := range list {
+			out = append(out, strings.ToLower(email))
+		}
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	return fold(slices.Concat(t.Members, t.Admins)), fold(t.Admins)
+}
+
+func missing(from, in []string) bool {
+	return slices.ContainsFunc(from, func(email string) bool { return !slices.Contains(in, email) })
+}
+
+// One write settles a team, whatever the console makes of the spelling; only
+// managed fields are ever reported; and a difference is said to revoke when,
+// and only when, writing it takes membership or adminship from somebody.
+func FuzzTeamDiff(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(seed, seed*seed)
+	}
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		m := maker{rand.New(rand.NewPCG(a, b))}
+		desired, have := m.desired(), m.team()
+		differences := desired.Diff(have)
+		fields := managed(desired)
+		revokes := false
+		for i, d := range differences {
+			if !fields[d.Field] {
+				t.Errorf("%s is not managed, and yet reported", d.Field)
+			}
+			if slices.ContainsFunc(differences[:i], func(o Difference) bool { return o.Field == d.Field }) {
+				t.Errorf("%s is reported twice", d.Field)
+			}
+			revokes = revokes || d.Revokes
+		}
+		if again := desired.Diff(have); !reflect.DeepEqual(differences, again) {
+			t.Errorf("compared twice: %+v and %+v", differences, again)
+		}
+		if same := desired.Diff(m.respelled(*have)); !reflect.DeepEqual(differences, same) {
+			t.Errorf("the spelling matters: %+v and %+v", differences, same)
+		}
+		merged := desired.Merge(have)
+		if left := desired.Diff(m.respelled(merged)); len(left) != 0 {
+			t.Errorf("after a write %+v is left\ndesired %+v\nhave %+v\nwrote %+v", left, desired, have, merged)
+		}
+		members, admins := access(have)
+		membersAfter, adminsAfter := access(&merged)
+		takes := desired.Members != nil && missing(members, membersAfter) || missing(admins, adminsAfter)
+		if takes != revokes {
+			t.Errorf("takes access: %v, said to revoke: %v\ndesired %+v\nhave %+v\nwrote %+v", takes, revokes, desired, have, merged)
+		}
+	})
+}
