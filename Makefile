@@ -17,7 +17,7 @@ CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
 GOLANGCI_LINT ?= golangci-lint
 # The version whose checks .golangci.yml names.
-GOLANGCI_LINT_VERSION = v2.12
+GOLANGCI_LINT_VERSION = v2.15.0
 
 LDFLAGS = -s -w -X main.version=$(VERSION)
 EXE := $(shell $(GO) env GOEXE)
