@@ -76,14 +76,16 @@ func run(ctx context.Context, o *options) error {
 	if err := watchFromTheStart(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	identity, err := os.Hostname()
+	identity, err := o.identity()
 	if err != nil {
-		return fmt.Errorf("name this process by its host: %w", err)
+		return err
 	}
 	counts := metrics.New(ctrlmetrics.Registry)
 	err = controller.Setup(ctx, mgr, controller.Options{
 		OperatorNamespace:       o.operatorNamespace,
 		Identity:                identity,
+		Exclusive:               o.leaderElect,
+		Clock:                   o.clock,
 		MaxConcurrentReconciles: o.maxConcurrentReconciles,
 		Metrics:                 counts,
 		Dial:                    dial(counts),
@@ -114,6 +116,9 @@ func (o *options) managerOptions() ctrl.Options {
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       o.operatorNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends when Start returns
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 &o.renewDeadline,
+		RetryPeriod:                   &o.retryPeriod,
 		GracefulShutdownTimeout:       &shutdown,
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),

@@ -6,9 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
+	"k8s.io/client-go/tools/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -34,8 +37,16 @@ func goVersion() string { return runtime.Version() + " " + runtime.GOOS + "/" + 
 // defaultOperatorNamespace is where the operator lives when nobody says so.
 const defaultOperatorNamespace = "console-access-system"
 
-// podNamespaceVariable holds the Pod's namespace, by the downward API.
-const podNamespaceVariable = "POD_NAMESPACE"
+// The Pod's namespace and name, by the downward API.
+const (
+	podNamespaceVariable = "POD_NAMESPACE"
+	podNameVariable      = "POD_NAME"
+)
+
+// clockOffsetVariable is for tests only: a duration, such as -2s, by which this
+// process's wall clock is to be off wherever it is compared with that of
+// another replica.
+const clockOffsetVariable = "CONSOLE_ACCESS_CLOCK_OFFSET"
 
 // options is the command line.
 type options struct {
@@ -48,10 +59,16 @@ type options struct {
 
 	probeAddress            string
 	leaderElect             bool
+	leaseDuration           time.Duration
+	renewDeadline           time.Duration
+	retryPeriod             time.Duration
 	operatorNamespace       string
 	maxConcurrentReconciles int
 	version                 bool
 	zap                     zap.Options
+
+	podName     string
+	clockOffset time.Duration
 }
 
 // parseFlags reads the command line. What is wrong with it is written to
@@ -71,6 +88,12 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (*o
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The `address` to answer /healthz and /readyz on; 0 for none.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false,
 		"Work only while holding the Lease "+leaderElectionID+" in the operator's namespace.")
+	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second,
+		"How long after the last sign of life of the leader another replica takes over.")
+	fs.DurationVar(&o.renewDeadline, "leader-elect-renew-deadline", 10*time.Second,
+		"How long the leader goes on, and then exits, when it cannot renew the Lease. Less than the lease duration.")
+	fs.DurationVar(&o.retryPeriod, "leader-elect-retry-period", 2*time.Second,
+		"How often the leader renews the Lease and others look at it. Clearly less than the renew deadline.")
 	fs.StringVar(&o.operatorNamespace, "operator-namespace", cmp.Or(getenv(podNamespaceVariable), defaultOperatorNamespace),
 		"The `namespace` of the Secrets with API keys, of the record of the quota and of the Lease. Default: $"+
 			podNamespaceVariable+", else "+defaultOperatorNamespace+".")
@@ -82,7 +105,8 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (*o
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
-	if err := o.validate(fs.Args()); err != nil {
+	o.podName = getenv(podNameVariable)
+	if err := errors.Join(o.validate(fs.Args()), o.readClockOffset(getenv)); err != nil {
 		fmt.Fprintf(stderr, "manager: %v; see --help\n", err)
 		return nil, err
 	}
@@ -97,6 +121,39 @@ func (o *options) validate(rest []string) error {
 		return errors.New("--operator-namespace must name a namespace")
 	case o.maxConcurrentReconciles < 1:
 		return fmt.Errorf("--max-concurrent-reconciles is %d, and must be at least 1", o.maxConcurrentReconciles)
+	case o.leaseDuration < time.Second || o.leaseDuration <= o.renewDeadline:
+		return fmt.Errorf("--leader-elect-lease-duration is %v, and must be at least 1s and longer than the renew deadline, %v",
+			o.leaseDuration, o.renewDeadline)
+	case o.retryPeriod <= 0 || float64(o.renewDeadline) <= leaderelection.JitterFactor*float64(o.retryPeriod):
+		return fmt.Errorf("--leader-elect-renew-deadline is %v, and must be more than %v times the retry period, %v",
+			o.renewDeadline, leaderelection.JitterFactor, o.retryPeriod)
 	}
 	return nil
 }
+
+func (o *options) readClockOffset(getenv func(string) string) (err error) {
+	text := getenv(clockOffsetVariable)
+	if text == "" {
+		return nil
+	}
+	if o.clockOffset, err = time.ParseDuration(text); err != nil {
+		return fmt.Errorf("$%s: %w", clockOffsetVariable, err)
+	}
+	return nil
+}
+
+// identity names this process among the replicas: by the Pod's name, which is
+// as a rule that of its host.
+func (o *options) identity() (string, error) {
+	if o.podName != "" {
+		return o.podName, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name this process by its host (or set $%s): %w", podNameVariable, err)
+	}
+	return host, nil
+}
+
+// clock is the wall clock.
+func (o *options) clock() time.Time { return time.Now().Add(o.clockOffset) }

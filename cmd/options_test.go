@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -19,6 +21,9 @@ func TestParseFlags(t *testing.T) {
 		metricsCertName:         "tls.crt",
 		metricsCertKey:          "tls.key",
 		probeAddress:            ":8081",
+		leaseDuration:           15 * time.Second,
+		renewDeadline:           10 * time.Second,
+		retryPeriod:             2 * time.Second,
 		operatorNamespace:       "console-access-system",
 		maxConcurrentReconciles: controller.DefaultMaxConcurrentReconciles,
 	}
@@ -27,7 +32,8 @@ func TestParseFlags(t *testing.T) {
 		change(&o)
 		return o
 	}
-	inPod := map[string]string{"POD_NAMESPACE": "elsewhere"}
+	inPod := map[string]string{"POD_NAMESPACE": "elsewhere", "POD_NAME": "manager-0"}
+	clock := map[string]string{"CONSOLE_ACCESS_CLOCK_OFFSET": "-2s"}
 	tests := []struct {
 		name string
 		args []string
@@ -35,8 +41,13 @@ func TestParseFlags(t *testing.T) {
 		want options
 	}{
 		{"defaults", nil, nil, defaults},
-		{"the pod's namespace", nil, inPod, with(func(o *options) { o.operatorNamespace = "elsewhere" })},
-		{"the flag beats the pod", []string{"--operator-namespace=here"}, inPod, with(func(o *options) { o.operatorNamespace = "here" })},
+		{"the pod's namespace and name", nil, inPod, with(func(o *options) { o.operatorNamespace, o.podName = "elsewhere", "manager-0" })},
+		{"a quick change of leader", []string{"--leader-elect-lease-duration=1s", "--leader-elect-renew-deadline=700ms", "--leader-elect-retry-period=200ms"}, nil,
+			with(func(o *options) {
+				o.leaseDuration, o.renewDeadline, o.retryPeriod = time.Second, 700*time.Millisecond, 200*time.Millisecond
+			})},
+		{"a clock that is off", nil, clock, with(func(o *options) { o.clockOffset = -2 * time.Second })},
+		{"the flag beats the pod", []string{"--operator-namespace=here"}, inPod, with(func(o *options) { o.operatorNamespace, o.podName = "here", "manager-0" })},
 		{"as deployed", []string{"--metrics-bind-address=:8443", "--leader-elect", "--health-probe-bind-address=:9000"}, nil,
 			with(func(o *options) { o.metricsAddress, o.leaderElect, o.probeAddress = ":8443", true, ":9000" })},
 		{"metrics in the clear", []string{"--metrics-secure=false", "--enable-http2"}, nil,
@@ -69,12 +80,22 @@ func TestWrongFlagsAreExplained(t *testing.T) {
 		{"argument", []string{"start"}, `unexpected argument "start"`},
 		{"no namespace", []string{"--operator-namespace="}, "--operator-namespace must name a namespace"},
 		{"no workers", []string{"--max-concurrent-reconciles=0"}, "must be at least 1"},
+		{"a lease too short", []string{"--leader-elect-lease-duration=10s"}, "longer than the renew deadline, 10s"},
+		{"a deadline too short", []string{"--leader-elect-renew-deadline=2s"}, "more than 1.2 times the retry period, 2s"},
+		{"no time between tries", []string{"--leader-elect-retry-period=0"}, "more than 1.2 times the retry period, 0s"},
 		{"help", []string{"--help"}, "-operator-namespace namespace"},
+		{"no duration", nil, "$CONSOLE_ACCESS_CLOCK_OFFSET: time: invalid duration"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stderr strings.Builder
-			_, err := parseFlags(tt.args, func(string) string { return "" }, &stderr)
+			getenv := func(name string) string {
+				if name == "CONSOLE_ACCESS_CLOCK_OFFSET" && tt.name == "no duration" {
+					return "soon"
+				}
+				return ""
+			}
+			_, err := parseFlags(tt.args, getenv, &stderr)
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -85,6 +106,19 @@ func TestWrongFlagsAreExplained(t *testing.T) {
 				t.Errorf("said %q, want %q in it", &stderr, tt.want)
 			}
 		})
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for podName, want := range map[string]string{"manager-0": "manager-0", "": host} {
+		o := options{podName: podName}
+		if got, err := o.identity(); got != want || err != nil {
+			t.Errorf("Pod %q: got %q, %v, want %q", podName, got, err, want)
+		}
 	}
 }
 

@@ -24,6 +24,12 @@ type Options struct {
 	OperatorNamespace string
 	// Identity names this process among the replicas, e.g. the Pod's name.
 	Identity string
+	// Exclusive says that no other replica's reconcilers run while this one's
+	// do, as with a leader election.
+	Exclusive bool
+	// Clock is the wall clock that the record of the quota is kept by; nil
+	// means time.Now.
+	Clock func() time.Time
 	// MaxConcurrentReconciles bounds how many objects of one kind are worked on
 	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
 	// for the quota are not among them.
@@ -82,7 +88,9 @@ func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
 			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 			Name: connection.RecordName(o.OperatorNamespace, group),
 		}
-		durability := quota.Durability{Identity: o.Identity, Fresh: fresh, OnRecordLoss: lost}
+		durability := quota.Durability{
+			Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock, Fresh: fresh, OnRecordLoss: lost,
+		}
 		limiter := quota.New(quota.Config{}, quota.WithStore(store, durability))
 		o.Metrics.Watch(group, limiter)
 		return limiter
