@@ -114,20 +114,28 @@ func TestDemotionAsksTheConsole(t *testing.T) {
 // An Admin who may just have been demoted is nobody to rely on, also when the
 // console still shows the old state.
 func TestDemotionInDoubt(t *testing.T) {
-	for name, stale := range map[string]time.Duration{"read at once": 0, "stale reads": 10 * time.Second} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		stale  time.Duration
+		effect consolesim.Effect
+	}{
+		{"took effect", 0, consolesim.EffectCutAfter},
+		{"took effect, stale reads", 10 * time.Second, consolesim.EffectCutAfter},
+		{"had no effect", 0, consolesim.EffectCut},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
 				b.put(ada, "Admin")
 				b.put(grace, "Admin")
 				b.listUsers(t)
-				b.behave(t, func(s *consolesim.Behavior) { s.StaleReads = stale })
+				b.behave(t, func(s *consolesim.Behavior) { s.StaleReads = tt.stale })
 				began := time.Now()
 				time.Sleep(time.Second)
 				// grace's demotion has seen ada, and waits for its turn.
 				if _, err := b.FetchUser(t.Context(), caller("g"), ada); err != nil {
 					t.Fatal(err)
 				}
-				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateUser, Effect: consolesim.EffectCutAfter, Times: 1})
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateUser, Effect: tt.effect, Times: 1})
 				if _, err := b.demote(t.Context(), ada, began); console.ClassOf(err) != console.Ambiguous {
 					t.Fatalf("the first demotion: %v, want its answer lost", err)
 				}

@@ -63,6 +63,7 @@ func TestDiffPeople(t *testing.T) {
 		{name: "member removed", members: people("a"), haveMembers: people("a", "b"), want: []diff{{"members", true}}, wantMembers: "a", gotMembers: "a, b"},
 		{name: "all removed", members: people(), haveMembers: people("b"), want: []diff{{"members", true}}, gotMembers: "b"},
 		{name: "promoted", members: people("a"), admins: people("b"), haveMembers: people("a", "b"), want: []diff{{"admins", false}}, wantAdmin: "b"},
+		{name: "added as both", members: people("a", "b"), admins: people("b"), haveMembers: people("a"), want: []diff{{"admins", false}}, wantAdmin: "b"},
 		{name: "demoted", members: people("a", "b"), admins: people(), haveMembers: people("a"), haveAdmins: people("b"), want: []diff{{"admins", true}}, gotAdmin: "b"},
 		{name: "admin removed", members: people("a"), admins: people(), haveMembers: people("a", "b"), haveAdmins: people("b"), want: []diff{{"admins", true}}, gotAdmin: "b"},
 		{name: "admin exchanged", admins: people("a"), haveAdmins: people("b"), want: []diff{{"admins", true}}, wantAdmin: "a", gotAdmin: "b"},
