@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -202,12 +203,14 @@ func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (st
 	if err != nil {
 		return "", nil, fmt.Errorf("read Secret %s/%s: %w", r.Namespace, ref.Name, err)
 	}
-	if len(secret.Data[field]) == 0 {
+	// Files and copied keys end in a line break more often than not.
+	key := strings.TrimSpace(string(secret.Data[field]))
+	if key == "" {
 		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady,
 			"Secret %q in namespace %q has nothing under %q. Put the Console API key there.", ref.Name, r.Namespace, field)
 		return "", &v, nil
 	}
-	return string(secret.Data[field]), nil, nil
+	return key, nil, nil
 }
 
 // open makes sure that the link leads where the spec says, with this key.
