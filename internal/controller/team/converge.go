@@ -3,6 +3,7 @@ package team
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +18,24 @@ import (
 
 const updating = "update"
 
-// converge compares the team with the spec, and writes the difference away: at
-// most twice, when the console does not keep what it was sent.
+// converge has the console hold the spec, as far as it may, and the members
+// looked at again in time, whatever came of it.
 func (s *team) converge(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
+	v, err := s.settle(ctx, seen)
+	if err == nil && v.RetryAfter == 0 && !s.plan.verifyAt.IsZero() {
+		v.RetryAfter = max(time.Until(s.plan.verifyAt), time.Second)
+	}
+	return v, err
+}
+
+// settle compares the team with the spec, and writes the difference away: at
+// most twice, when the console does not keep what it was sent.
+func (s *team) settle(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
 	wrote, refreshed := s.Memo.Attempts > 0 && s.obj.Status.ID != "", false
 	for {
+		if seen.Presence != console.Present {
+			return *s.vanished(), nil
+		}
 		want, err := s.desired(&seen.Value)
 		if err != nil {
 			return condition.Verdict{}, err
@@ -40,10 +54,10 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
 			return *v, nil
 		}
-		if v := s.mayWrite(); v != nil {
+		if v := s.mayWrite(differences); v != nil {
 			return *v, nil
 		}
-		if !refreshed && s.mayRefresh(want, seen.At) {
+		if !refreshed && s.mayRefresh(want, seen) {
 			refreshed = true
 			if seen, err = s.refetch(ctx, seen.Value.ID, quota.Change); err != nil {
 				return condition.Verdict{}, err
@@ -73,15 +87,16 @@ func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (console
 // needsMembers reports whether the members must be read before the team can be
 // compared: at first sync when the listing lacks them, and later when they were
 // last seen an interval ago. What was in sync before a restart is spread over
-// the interval.
+// the interval. It also plans when they are to be read next.
 func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
 	if !want.ManagesMembers() || seen.Value.ID == "" {
 		s.Link.Project.ReadsAlone(s.Key(), false)
+		s.plan.verifyAt = time.Time{}
 		return false
 	}
 	s.Link.Project.ReadsAlone(s.Key(), !s.Link.Project.ListsMembers())
-	if !s.synced() {
-		return !seen.Value.MembersKnown
+	if !s.synced() && !seen.Value.MembersKnown {
+		return true
 	}
 	if s.Link.Project.ListsMembers() {
 		s.plan.verifyAt = time.Time{}
@@ -116,23 +131,20 @@ func (s *team) matched(seen console.Observation[console.Team], wrote bool) condi
 // inSync is the verdict that the console holds what the spec says.
 func (s *team) inSync(wrote bool) condition.Verdict {
 	s.Synced(wrote)
-	v := condition.Synced("The console has this team as the spec says.")
-	if !s.plan.verifyAt.IsZero() {
-		v.RetryAfter = max(time.Until(s.plan.verifyAt), time.Second)
-	}
-	return v
+	return condition.Synced("The console has this team as the spec says.")
 }
 
 // mayWrite returns the verdict on an update that must not be sent.
-func (s *team) mayWrite() *condition.Verdict {
+func (s *team) mayWrite(differences []console.Difference) *condition.Verdict {
 	if s.obj.Status.ID == "" {
 		v := condition.Stuck(v1alpha1.ReasonRejected,
 			"The console does not tell the id of the team %q, so it cannot be changed. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
 		v.RetryAfter = s.Interval()
 		return &v
 	}
+	renames := slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })
 	for _, other := range s.Link.Project.TeamsNamed(s.obj.ConsoleName()) {
-		if other.ID != s.obj.Status.ID {
+		if renames && other.ID != s.obj.Status.ID {
 			v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
 				"The console already has another team named %q, so this team cannot be given that name. Rename or delete the other one, or choose another name.", s.obj.ConsoleName())
 			return &v

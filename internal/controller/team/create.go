@@ -38,6 +38,7 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 	definition := want.Merge(nil)
 	status := &s.obj.Status
 	sending := console.BeforeSend(ctx, func() error {
+		s.plan.lacked = 0
 		status.CreateIntent = &v1alpha1.CreateIntent{Name: name, Time: metav1.NowMicro()}
 		return s.Record(ctx)
 	})
@@ -98,6 +99,16 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 	}
 	named := s.Link.Project.TeamsNamed(status.CreateIntent.Name)
 	named = slices.DeleteFunc(named, func(t console.Team) bool { return slices.Contains(status.CreateIntent.KnownIDs, t.ID) })
+	for len(named) > 0 && named[0].ID != "" {
+		other, err := s.claimant(ctx, named[0].ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if other == "" {
+			break
+		}
+		named = named[1:]
+	}
 	switch {
 	case len(named) > 0 && named[0].ID != "":
 		status.ID, status.Adopted, status.CreateIntent = named[0].ID, false, nil
@@ -114,6 +125,9 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		v := condition.Progressing("The console did not say whether the team was created; it is looked up before anything is sent again.")
 		v.RetryAfter = time.Until(next) + time.Millisecond
 		return nil, &v, nil
+	}
+	if err := s.lacks(); err != nil {
+		return nil, nil, err
 	}
 	status.CreateIntent = nil
 	return nil, nil, s.Record(ctx)

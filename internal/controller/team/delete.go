@@ -51,6 +51,11 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
 			v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
 		}
+		if v != nil && s.held() {
+			// Only a person's approval ends this, not a restart or an outage.
+			v.State, v.Reason = condition.Stalled, v1alpha1.ReasonDeletionHeld
+			v.Message = "This deletion is held until a person approves it. " + v.Message
+		}
 		return v, err
 	}
 	if s.obj.Status.ID == "" {
@@ -81,10 +86,15 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	return nil, nil
 }
 
+// held reports whether the status says that the deletion is held.
+func (s *team) held() bool {
+	reason, _ := condition.Current(s.obj.Status.Conditions, s.obj.Generation)
+	return reason == v1alpha1.ReasonDeletionHeld
+}
+
 // brake returns the verdict on a deletion that a person has to approve.
 func (s *team) brake() *condition.Verdict {
-	reason, _ := condition.Current(s.obj.Status.Conditions, s.obj.Generation)
-	wasHeld := reason == v1alpha1.ReasonDeletionHeld
+	wasHeld := s.held()
 	if s.Link.Brake.Pass(s.Key(), wasHeld, s.Wake(access.PriorityRelease)) {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package team
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -95,12 +96,15 @@ func (s *team) missing(want console.DesiredTeam, have *console.Team) []string {
 	var out []string
 	for _, email := range slices.Concat(want.Members, want.Admins) {
 		key := console.EmailKey(email)
-		seen := s.Link.Project.User(email).Presence
-		if seen == console.Present {
+		seen := s.Link.Project.User(email)
+		refused, held := s.plan.heldBack[key]
+		gone := seen.Presence == console.Absent || seen.Presence == console.Unlisted && complete
+		if gone {
 			delete(s.plan.heldBack, key)
 		}
-		gone := seen == console.Absent || seen == console.Unlisted && complete || s.plan.heldBack[key]
-		if gone && !in[key] {
+		// Who was refused is sent again when a later look found them there.
+		held = held && !(seen.Presence == console.Present && seen.At.After(refused))
+		if (gone || held) && !in[key] {
 			out = append(out, key)
 		}
 	}
@@ -108,30 +112,34 @@ func (s *team) missing(want console.DesiredTeam, have *console.Team) []string {
 	return slices.Compact(out)
 }
 
+// address finds what is, in lower case, an e-mail address in a text.
+var address = regexp.MustCompile(`[a-z0-9.!#$&*+=?^_{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)+`)
+
 // holdBack notes the addresses that a refusal names, and reports whether it
-// named any that had been sent.
+// named any that had been sent. An address that is refused again after it was
+// found in the project is not held back again: that would go on for ever.
 func (s *team) holdBack(err error) bool {
 	refused, ok := console.AsError(err)
 	if !ok {
 		return false
 	}
-	said := strings.ToLower(refused.Message)
+	said := address.FindAllString(strings.ToLower(refused.Message), -1)
 	found := false
 	for _, email := range slices.Concat(s.obj.Spec.Members, s.obj.Spec.Admins) {
 		key := console.EmailKey(string(email))
-		if strings.Contains(said, key) && !s.plan.heldBack[key] {
-			s.plan.heldBack[key], found = true, true
+		if _, before := s.plan.heldBack[key]; !before && slices.Contains(said, key) {
+			s.plan.heldBack[key], found = time.Now(), true
 		}
 	}
 	return found
 }
 
-// mayRefresh reports whether a write needs a newer observation than that from
-// at: it sends the observed values of unmanaged fields, and must not undo what
+// mayRefresh reports whether a write needs a newer observation: it sends the observed values of unmanaged fields, and must not undo what
 // somebody else did to them meanwhile. An observation made since the difference
-// was found is new enough, however long the write waited for its turn.
-func (s *team) mayRefresh(want console.DesiredTeam, at time.Time) bool {
-	return !want.ManagesAll() && at.Before(s.Memo.Began.Add(-freshEnough))
+// was found is new enough, however long the write waited for its turn. Without
+// the members it is not known whom the write would remove.
+func (s *team) mayRefresh(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
+	return !seen.Value.MembersKnown || !want.ManagesAll() && seen.At.Before(s.Memo.Began.Add(-freshEnough))
 }
 
 // freshEnough is how old an observation may be, when a difference is found, to

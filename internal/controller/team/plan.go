@@ -15,8 +15,12 @@ type plan struct {
 	uid types.UID
 	// intentEnded is when the attempt behind the create intent had ended.
 	intentEnded time.Time
-	// heldBack are addresses that the console refused as unknown.
-	heldBack map[string]bool
+	// heldBack are addresses that the console refused as unknown, and when.
+	heldBack map[string]time.Time
+	// lacked counts the incomplete listings in a row that lacked the team's
+	// name, the last of which began at lackedAt.
+	lacked   int
+	lackedAt time.Time
 	// checked is when the members were last read; verifyAt is when they are to
 	// be read again.
 	checked, verifyAt time.Time
@@ -35,7 +39,7 @@ func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
 	}
 	known, ok := p.by[name]
 	if !ok || known.uid != obj.UID {
-		known = &plan{uid: obj.UID, heldBack: map[string]bool{}}
+		known = &plan{uid: obj.UID, heldBack: map[string]time.Time{}}
 		p.by[name] = known
 	}
 	return known

@@ -4,6 +4,7 @@ package team
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,6 +71,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 		return condition.Of(v), err
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
+		s.plan.verifyAt = time.Time{}
 		return s.inSync(false), nil
 	}
 	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
@@ -122,9 +124,47 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 	}
 	named := s.Link.Project.TeamsNamed(s.obj.ConsoleName())
 	if len(named) == 0 {
-		return nil, nil, nil
+		return nil, nil, s.lacks()
 	}
 	return s.adopt(ctx, named)
+}
+
+// enoughListings is how many incomplete listings in a row must lack a team
+// before it is believed not to be there: on a console whose listings never add
+// up, none would ever be created otherwise.
+const enoughListings = 3
+
+// lacks returns an error while the listings are not yet reason enough to
+// believe that no team has a name: an item may have moved between their pages
+// unseen, and creating it anew would double it.
+func (s *team) lacks() error {
+	listing := s.Link.Project.TeamsRead()
+	if listing.Complete {
+		s.plan.lacked = 0
+		return nil
+	}
+	if listing.StartedAt.After(s.plan.lackedAt) {
+		s.plan.lacked, s.plan.lackedAt = s.plan.lacked+1, listing.StartedAt
+	}
+	if s.plan.lacked >= enoughListings {
+		return nil
+	}
+	return s.Link.Project.ReadTeams(s.Caller(quota.Change), listing.StartedAt.Add(1))
+}
+
+// claimant returns the other Team, if any, that stands for the team of the
+// console with an id, whatever that team is called just now.
+func (s *team) claimant(ctx context.Context, id string) (string, error) {
+	list := &v1alpha1.TeamList{}
+	if err := s.Client.List(ctx, list, client.MatchingFields{idIndex: access.ClaimKey(s.obj.ConnectionName(), id)}); err != nil {
+		return "", fmt.Errorf("list Teams for the id %s: %w", id, err)
+	}
+	for i := range list.Items {
+		if other := &list.Items[i]; other.UID != s.obj.UID {
+			return client.ObjectKeyFromObject(other).String(), nil
+		}
+	}
+	return "", nil
 }
 
 // vanished deals with a team that is certainly no longer in the console.
@@ -163,6 +203,16 @@ func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observ
 	case only.ID == "":
 		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
 			"The console has a team named %q but does not tell its id, so it cannot be adopted. Delete it in the console to have it created anew.", name)
+		return nil, &v, nil
+	}
+	other, err := s.claimant(ctx, only.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if other != "" {
+		v := condition.Stuck(v1alpha1.ReasonNameTaken,
+			"Team %s stands for the console's team with id %s, which is named %q just now, so it cannot be adopted. Rename one of the two, or delete the other Team.", other, only.ID, name)
+		v.RetryAfter = s.Interval()
 		return nil, &v, nil
 	}
 	s.obj.Status.ID, s.obj.Status.Adopted = only.ID, true
