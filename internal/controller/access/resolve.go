@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
 
@@ -50,7 +51,12 @@ func Resolve(ctx context.Context, c client.Reader, links *Registry, obj v1alpha1
 	link := links.Get(name)
 	if link == nil {
 		why := "it has not been looked at yet"
-		if c := meta.FindStatusCondition(connection.Status.Conditions, v1alpha1.ReadyCondition); c != nil && c.Status != metav1.ConditionTrue {
+		if c := meta.FindStatusCondition(connection.Status.Conditions, v1alpha1.ReadyCondition); c != nil {
+			if c.Status == metav1.ConditionTrue {
+				// This process has just started, and the link will come: nothing
+				// has changed that an object's status should tell.
+				return connection, nil, nil, fmt.Errorf("open ConsoleConnection %q: %w", name, console.ErrReading)
+			}
 			why = c.Message
 		}
 		v := condition.Waiting(v1alpha1.ReasonConnectionNotReady, "ConsoleConnection %q cannot be used: %s", name, why)
