@@ -10,6 +10,8 @@ ARGS ?=
 TESTS ?= ./...
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
+# Vetting as part of the tests would analyse every dependency, too: `make vet`.
+TESTFLAGS = -race -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS)
 
 GO ?= go
 KUBECTL ?= kubectl
@@ -44,7 +46,7 @@ demo: controlplane manager consolesim ## Show it all on this machine: control pl
 .PHONY: test
 test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS narrow it down.
 	@echo "Compiling the tests with the race detector; the first time this takes some minutes."
-	$(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+	$(GO) test $(TESTFLAGS) $(TESTS)
 
 .PHONY: test-controlplane
 test-controlplane: ## Run the tests of the control plane, a module of its own.
@@ -53,11 +55,11 @@ test-controlplane: ## Run the tests of the control plane, a module of its own.
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
 	@test -n "$(KUBEBUILDER_ASSETS)" || { echo 'set KUBEBUILDER_ASSETS to a directory with kube-apiserver and etcd'; exit 2; }
-	KUBEBUILDER_ASSETS="$(KUBEBUILDER_ASSETS)" $(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+	KUBEBUILDER_ASSETS="$(KUBEBUILDER_ASSETS)" $(GO) test $(TESTFLAGS) $(TESTS)
 
 .PHONY: test-cluster
 test-cluster: ## Run all tests against the cluster of the current kubeconfig.
-	USE_EXISTING_CLUSTER=true $(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTARGS) $(TESTS)
+	USE_EXISTING_CLUSTER=true $(GO) test $(TESTFLAGS) $(TESTS)
 
 ##@ Development
 
