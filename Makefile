@@ -40,8 +40,9 @@ help: ## Show this help.
 
 .PHONY: demo
 demo: controlplane manager consolesim ## Show it all on this machine: control plane, console, operator. ARGS=--once ends by itself.
+	$(GO) build -trimpath -o bin/demo$(EXE) ./cmd/demo
 	@echo "Starting the demo."
-	$(GO) run -trimpath ./cmd/demo $(ARGS)
+	@exec bin/demo$(EXE) $(ARGS)
 
 .PHONY: test
 test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS narrow it down.
