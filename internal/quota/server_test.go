@@ -22,6 +22,13 @@ func (s *server) see() {
 	s.seen = append(s.seen, time.Now())
 }
 
+// count returns how many requests have arrived.
+func (s *server) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seen)
+}
+
 // accept is see for a server that enforces its windows and counts only what it
 // accepts; retry is the wait until the next request would be accepted.
 func (s *server) accept(windows []Window) (ok bool, retry time.Duration) {
