@@ -68,6 +68,15 @@ func (b *Brake) Drop(key string) {
 	delete(b.passing, key)
 }
 
+// Clear forgets who asked, not what passed and what is approved: after a pause,
+// whoever still wants to be deleted asks again, and knows whether it was held.
+func (b *Brake) Clear() {
+	b.mu.Lock()
+	defer b.changed(len(b.held), b.credit)
+	clear(b.held)
+	clear(b.passing)
+}
+
 // Approve lets n more deletions pass; a negative n: all that are held now.
 func (b *Brake) Approve(n int) {
 	b.mu.Lock()

@@ -85,20 +85,14 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	if !ok {
 		lost := func(reason string) { p.recordLost(groupName, reason) }
 		g = &group{limiter: p.newLimiter(groupName, previous != groupName, lost), configs: map[string]quota.Config{}}
-		if old, ok := p.groups[previous]; ok && previous != groupName {
-			g.limiter.Import(old.limiter.Export())
-		}
 		p.groups[groupName] = g
 	}
-	for name, other := range p.groups {
-		if name != groupName {
-			delete(other.configs, connection)
-		}
-	}
+	p.leave(connection, groupName)
 	g.configs[connection] = cfg
-	if all := merged(g.configs); !reflect.DeepEqual(all, g.applied) {
-		g.applied = all
-		g.limiter.Reconfigure(all)
+	g.apply()
+	if old, had := p.groups[previous]; !ok && had && previous != groupName {
+		// Only windows that are there remember what is imported.
+		g.limiter.Import(old.limiter.Export())
 	}
 	t.Limiter = g.limiter
 	print := fingerprint(t, groupName)
@@ -122,6 +116,29 @@ func (p *projects) release(connection string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dropOthers(connection, "")
+	p.leave(connection, "")
+}
+
+// leave takes a connection's limits out of every group but one. It needs p.mu.
+func (p *projects) leave(connection, keep string) {
+	for name, g := range p.groups {
+		if _, in := g.configs[connection]; in && name != keep {
+			delete(g.configs, connection)
+			g.apply()
+		}
+	}
+}
+
+// apply has the limiter keep to the limits of all who draw from the group, and
+// to the last ones when nobody does.
+func (g *group) apply() {
+	if len(g.configs) == 0 {
+		return
+	}
+	if all := merged(g.configs); !reflect.DeepEqual(all, g.applied) {
+		g.applied = all
+		g.limiter.Reconfigure(all)
+	}
 }
 
 // dropOthers needs p.mu.

@@ -50,7 +50,10 @@ type Reconciler struct {
 
 // A state is what is remembered of a connection between reconciliations.
 type state struct {
-	link  *access.Link
+	link *access.Link
+	// brake outlives the link: a connection that is suspended for a moment
+	// has not forgotten what was deleted through it.
+	brake *access.Brake
 	group string
 	// since is how new the listings shall at least be.
 	since time.Time
@@ -230,12 +233,14 @@ func (r *Reconciler) open(c *v1alpha1.ConsoleConnection, st *state, key string) 
 		return &v
 	}
 	if st.link == nil || st.link.Project != project {
-		brake := access.NewBrake(r.wake(c.Name))
-		if st.link != nil {
-			brake = st.link.Brake
+		switch {
+		case st.brake == nil:
+			st.brake = access.NewBrake(r.wake(c.Name))
+		case st.link == nil:
+			st.brake.Clear()
 		}
-		st.link, st.since = &access.Link{Project: project, Brake: brake}, time.Time{}
-		r.brake(c, brake)
+		st.link, st.since = &access.Link{Project: project, Brake: st.brake}, time.Time{}
+		r.brake(c, st.brake)
 		project.Subscribe("ConsoleConnection/"+c.Name, func(console.Change) { r.wake(c.Name)() })
 		r.Links.Set(c.Name, st.link)
 	}
@@ -293,7 +298,8 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 	project := st.link.Project
 	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
 	users, teams := project.UsersRead(), project.TeamsRead()
-	if users.StartedAt.IsZero() || teams.StartedAt.IsZero() {
+	unread := users.StartedAt.IsZero() || teams.StartedAt.IsZero()
+	if unread {
 		by.Lane = quota.Change
 	}
 	requested := c.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
@@ -312,8 +318,8 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 	} else if again <= 0 {
 		again = pause
 		// One listing may be in already while the other, asked for with it, is
-		// still being read.
-		if st.since.Before(due) {
+		// still being read; and the first may have been begun by an object.
+		if !unread && st.since.Before(due) {
 			st.since = time.Now()
 		}
 	}

@@ -134,7 +134,7 @@ func manageAll(s *v1alpha1.TeamSpec) {
 func TestGoneWhenRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.behave(t, func(s *consolesim.Behavior) { s.ListTeamsWithMembers = false })
-		b.apply(t, object("compilers", func(team *v1alpha1.Team) { team.Spec.Members = emails(ada) }))
+		b.apply(t, object("compilers", func(team *v1alpha1.Team) { team.Spec.Members, team.Spec.Admins = emails(ada), emails() }))
 		again := b.reconcile(t, "compilers").RequeueAfter
 		id := b.get(t, "compilers").Status.ID
 		b.sim.RemoveTeam(id)

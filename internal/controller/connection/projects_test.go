@@ -1,0 +1,201 @@
+package connection
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+func windows(pairs ...int) (out []quota.Window) {
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, quota.Window{Requests: pairs[i], Per: time.Duration(pairs[i+1]) * time.Second})
+	}
+	return out
+}
+
+func TestConfigOf(t *testing.T) {
+	limit := func(share int32, counts v1alpha1.Counts, requests ...int32) *v1alpha1.RateLimit {
+		l := &v1alpha1.RateLimit{Share: share, Counts: counts}
+		for _, n := range requests {
+			l.Windows = append(l.Windows, v1alpha1.RateLimitWindow{Requests: n, Per: metav1.Duration{Duration: 10 * time.Second}})
+		}
+		return l
+	}
+	tests := []struct {
+		name  string
+		limit *v1alpha1.RateLimit
+		want  quota.Config
+	}{
+		{"default share", limit(0, "", 100), quota.Config{Share: 100, Windows: windows(90, 10)}},
+		{"rounded down", limit(33, v1alpha1.CountsAll, 10), quota.Config{Share: 100, Windows: windows(3, 10)}},
+		{"at least one", limit(1, v1alpha1.CountsMutations, 10), quota.Config{Share: 100, MutationsOnly: true, Windows: windows(1, 10)}},
+		{"all of it", limit(100, v1alpha1.CountsAll, 1_000_000, 7), quota.Config{Share: 100, Windows: windows(1_000_000, 10, 7, 10)}},
+	}
+	for _, tt := range tests {
+		if got := configOf(tt.limit); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestMerged(t *testing.T) {
+	tests := []struct {
+		name    string
+		configs map[string]quota.Config
+		want    quota.Config
+	}{
+		{"one", map[string]quota.Config{"a": {Windows: windows(9, 10)}}, quota.Config{Share: 100, Windows: windows(9, 10)}},
+		{"lowest of each length, by length", map[string]quota.Config{
+			"a": {MutationsOnly: true, Windows: windows(900, 900, 90, 10)}, "b": {MutationsOnly: true, Windows: windows(50, 10, 1000, 900)},
+		}, quota.Config{Share: 100, MutationsOnly: true, Windows: windows(50, 10, 900, 900)}},
+		{"reads count if anybody says so", map[string]quota.Config{
+			"a": {MutationsOnly: true, Windows: windows(1, 1)}, "b": {Windows: windows(2, 2)},
+		}, quota.Config{Share: 100, Windows: windows(1, 1, 2, 2)}},
+	}
+	for _, tt := range tests {
+		for range 20 {
+			if got := merged(tt.configs); !reflect.DeepEqual(got, tt.want) {
+				t.Fatalf("%s: %+v, want %+v", tt.name, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestGroupOf(t *testing.T) {
+	spec := func(endpoint, group string) *v1alpha1.ConsoleConnectionSpec {
+		s := &v1alpha1.ConsoleConnectionSpec{Endpoint: endpoint}
+		s.RateLimit.Group = group
+		return s
+	}
+	const key = "console-C4naryKey0123456789abcdef"
+	auto := groupOf(spec("https://console.example", ""), key)
+	if auto != groupOf(spec("https://console.example/", ""), key) {
+		t.Error("a slash at the end makes another quota")
+	}
+	for name, other := range map[string]string{
+		"another key":      groupOf(spec("https://console.example", ""), key+"x"),
+		"another endpoint": groupOf(spec("https://other.example", ""), key),
+		"a named group":    groupOf(spec("https://console.example", "mine"), key),
+	} {
+		if other == auto {
+			t.Errorf("%s shares the quota", name)
+		}
+	}
+	if got := groupOf(spec("x", "mine"), key); got != "mine" {
+		t.Errorf("a named group is %q", got)
+	}
+	// Neither the key nor any part of it that means something.
+	for i := range len(key) - 5 {
+		part := key[i : i+6]
+		if strings.Contains(auto, part) || bytes.Contains([]byte(auto), []byte(hex.EncodeToString([]byte(part)))) {
+			t.Errorf("the group %q holds %q of the key", auto, part)
+		}
+	}
+	print := fingerprint(Target{Endpoint: "ab", APIKey: "c"}, "g")
+	if print == fingerprint(Target{Endpoint: "a", APIKey: "bc"}, "g") || print == fingerprint(Target{Endpoint: "ab", APIKey: "c", CABundle: []byte("x")}, "g") || print == fingerprint(Target{Endpoint: "ab", APIKey: "c"}, "h") {
+		t.Error("different targets look the same")
+	}
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		10 * time.Second: "10s", 15 * time.Minute: "15m", time.Hour: "1h", 90 * time.Minute: "1h30m", 100 * time.Millisecond: "100ms",
+		time.Hour + time.Second: "1h0m1s", 24 * time.Hour: "24h", 100 * time.Second: "1m40s", 10 * time.Hour: "10h", 0: "0s", 20 * time.Minute: "20m",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+	for range 1000 {
+		d := time.Duration(rand.Int64N(int64(48 * time.Hour)))
+		if back, err := time.ParseDuration(short(d)); err != nil || back != d {
+			t.Fatalf("%v is %q, read as %v: %v", d, short(d), back, err)
+		}
+	}
+}
+
+// newProjects makes real clients that are never used.
+func newProjects(made map[string]bool) *projects {
+	return &projects{
+		dial: func(t Target) (console.API, error) {
+			return statsig.New(statsig.Config{Endpoint: t.Endpoint, APIKey: t.APIKey, Limiter: t.Limiter})
+		},
+		newLimiter: func(group string, fresh bool, _ func(string)) *quota.Limiter {
+			made[group] = fresh
+			return quota.New(quota.Config{})
+		},
+		recordLost: func(string, string) {}, views: map[string]*view{}, groups: map[string]*group{},
+	}
+}
+
+func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := map[string]bool{}
+		p := newProjects(made)
+		defer p.close()
+		target := Target{Endpoint: "https://console.example", APIKey: "k"}
+		get := func(connection string, target Target, group, previous string, requests int) *console.Project {
+			t.Helper()
+			project, err := p.acquire(connection, target, group, previous, quota.Config{Windows: windows(requests, 10)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return project
+		}
+		limit := func(project *console.Project) int { return project.Limiter().Stats().Windows[0].Limit }
+		a := get("a", target, "g", "", 90)
+		if b := get("b", target, "g", "", 50); a != b || limit(a) != 50 {
+			t.Errorf("one project %v, limit %d; want one with the lower limit", a == b, limit(a))
+		}
+		other := target
+		other.APIKey = "k2"
+		c := get("c", other, "g", "g", 70)
+		if c == a || c.Limiter() != a.Limiter() {
+			t.Error("another key of the same group has the same project, or another quota")
+		}
+		if !made["g"] || len(made) != 1 {
+			t.Errorf("limiters made, and whether fresh: %v", made)
+		}
+		p.release("b")
+		if limit(a) != 70 {
+			t.Errorf("the limit is %d although who set it is gone, want 70", limit(a))
+		}
+		p.release("a")
+		if again := get("a", target, "g", "g", 90); again == a {
+			t.Error("a project that nobody used is not closed")
+		}
+		// A rotated key leads to another group: what was sent still counts.
+		permit, err := a.Limiter().TryAcquire(quota.Request{Key: "x", Notify: func() {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		permit.Done(quota.Outcome{})
+		moved := get("a", other, "h", "g", 90)
+		if used := moved.Limiter().Stats().Windows[0].Used; used != 1 || !made["h"] {
+			t.Errorf("%d of the requests made are counted, fresh %v", used, made["h"])
+		}
+		if get("d", other, "i", "i", 90); made["i"] {
+			t.Error("a quota used before counts as fresh")
+		}
+		bad := target
+		bad.APIKey = "k\n"
+		if _, err := p.acquire("e", bad, "g", "", quota.Config{}); err == nil || strings.Contains(err.Error(), "k\n") {
+			t.Errorf("a key with a line break: %v", err)
+		}
+	})
+}
+
+var errDown = errors.New("the API server is down")

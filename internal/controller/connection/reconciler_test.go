@@ -1,0 +1,242 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/consolesim"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// A bench is the reconciler over objects in memory and the simulated console.
+type bench struct {
+	*Reconciler
+	sim      *consolesim.Server
+	recorder *events.FakeRecorder
+	patches  int
+}
+
+const apiKey = "console-bench"
+
+func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sim := consolesim.New(consolesim.Options{Keys: []string{apiKey}, Windows: []consolesim.Window{}})
+		server := sim.InMemory()
+		defer server.Close()
+		b := &bench{sim: sim, recorder: events.NewFakeRecorder(100)}
+		count := interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			b.patches++
+			return c.SubResource(sub).Patch(ctx, obj, patch, options...)
+		}}
+		connection := &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
+		connection.Spec.Endpoint, connection.Spec.APIKeySecretRef.Name = server.URL, "key"
+		connection.Spec.RateLimit.Windows = []v1alpha1.RateLimitWindow{{Requests: 100, Per: metav1.Duration{Duration: 10 * time.Second}}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "operator", Name: "key"}, Data: map[string][]byte{"apiKey": []byte(apiKey)}}
+		dial := func(target Target) (console.API, error) {
+			return statsig.New(statsig.Config{Endpoint: target.Endpoint, APIKey: target.APIKey, Limiter: target.Limiter, Transport: server.Transport})
+		}
+		limiters := func(string, bool, func(string)) *quota.Limiter { return quota.New(quota.Config{}) }
+		b.Reconciler = New(newClient(t, count, connection, secret), &access.Registry{}, b.recorder, "operator", dial, limiters)
+		defer b.Close()
+		test(t, b)
+	})
+}
+
+// reconcile does it ten times within two seconds.
+func (b *bench) reconcile(t *testing.T) (result ctrl.Result) {
+	t.Helper()
+	for range 10 {
+		var err error
+		if result, err = b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "default"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return result
+}
+
+func (b *bench) get(t *testing.T) *v1alpha1.ConsoleConnection {
+	t.Helper()
+	c := &v1alpha1.ConsoleConnection{}
+	if err := b.Client.Get(t.Context(), types.NamespacedName{Name: "default"}, c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) edit(t *testing.T, change func(*v1alpha1.ConsoleConnection)) {
+	t.Helper()
+	c := b.get(t)
+	change(c)
+	if err := b.Client.Update(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) wants(t *testing.T, reason, message string) {
+	t.Helper()
+	for _, c := range b.get(t).Status.Conditions {
+		if c.Type == v1alpha1.ReadyCondition && c.Reason == reason && strings.Contains(c.Message, message) && !strings.Contains(c.Message, apiKey) {
+			return
+		}
+	}
+	t.Errorf("not %s (%q): %+v", reason, message, b.get(t).Status.Conditions)
+}
+
+func TestOneListingOfEach(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.sim.Seed(3, 2, 1)
+		// An object is quicker than the connection to ask for a listing.
+		b.Links.OnChange(func(_ string, link *access.Link) {
+			_ = link.Project.ReadUsers(console.Caller{Key: "object", Lane: quota.Drift}, time.Time{})
+			time.Sleep(time.Millisecond)
+		})
+		b.reconcile(t)
+		b.wants(t, v1alpha1.ReasonSynced, "answers")
+		if n := b.sim.Counters().Total; n != 2 {
+			t.Errorf("%d requests at the start, want one for each listing", n)
+		}
+		status := b.get(t).Status
+		if *status.Users != 3 || *status.Admins != 2 || *status.Teams != 2 || status.Quota.Summary == "" {
+			t.Errorf("status %+v", status)
+		}
+		time.Sleep(11 * time.Minute)
+		b.reconcile(t)
+		if n := b.sim.Counters().Total; n != 4 {
+			t.Errorf("%d requests after an interval, want 4", n)
+		}
+		time.Sleep(time.Minute)
+		before := b.patches
+		b.reconcile(t)
+		b.reconcile(t)
+		if n := b.patches - before; n > 1 {
+			t.Errorf("%d patches of a status in which nothing but the quota changed", n)
+		}
+	})
+}
+
+func TestSecrets(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.reconcile(t)
+		for _, tt := range []struct {
+			data            map[string][]byte
+			reason, message string
+		}{
+			{map[string][]byte{"other": []byte("x")}, v1alpha1.ReasonConnectionNotReady, `has nothing under "apiKey"`},
+			{map[string][]byte{"apiKey": []byte("a b")}, v1alpha1.ReasonConnectionNotReady, "cannot be opened"},
+			{map[string][]byte{"apiKey": []byte("wrong")}, v1alpha1.ReasonUnauthorized, "valid Console API key"},
+			{map[string][]byte{"apiKey": []byte(apiKey)}, v1alpha1.ReasonSynced, ""},
+		} {
+			secret := &corev1.Secret{}
+			if err := b.Client.Get(t.Context(), types.NamespacedName{Namespace: "operator", Name: "key"}, secret); err != nil {
+				t.Fatal(err)
+			}
+			secret.Data = tt.data
+			if err := b.Client.Update(t.Context(), secret); err != nil {
+				t.Fatal(err)
+			}
+			b.reconcile(t)
+			b.wants(t, tt.reason, tt.message)
+			if linked := b.Links.Get("default") != nil; linked == (tt.reason == v1alpha1.ReasonConnectionNotReady) {
+				t.Errorf("%s, and linked: %v", tt.reason, linked)
+			}
+		}
+		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.APIKeySecretRef.Name = "missing" })
+		b.reconcile(t)
+		b.wants(t, v1alpha1.ReasonConnectionNotReady, `no Secret "missing" in namespace "operator"`)
+	})
+}
+
+// A suspended connection does not forget what was deleted through it.
+func TestBrakeOutlivesTheLink(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.DeletionBrake.MaxDeletes = new(int32(2)) })
+		b.reconcile(t)
+		brake := b.Links.Get("default").Brake
+		for i := range 3 {
+			if passed := brake.Pass(fmt.Sprint(i), false, func() {}); passed != (i < 2) {
+				t.Fatalf("deletion %d passed: %v", i, passed)
+			}
+		}
+		for _, suspend := range []bool{true, false} {
+			b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = suspend })
+			b.reconcile(t)
+		}
+		brake = b.Links.Get("default").Brake
+		if held, _ := brake.Standing(); held != 0 || brake.Pass("3", false, func() {}) {
+			t.Errorf("%d are held before they ask, or the deletions before no longer count", held)
+		}
+	})
+}
+
+func TestApprovals(t *testing.T) {
+	for said, want := range map[string]int{"2": 2, "all": 3, "0": 0, "-1": 0, "-2": 0, "some": 0, "": 0} {
+		t.Run("approve "+said, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.DeletionBrake.MaxDeletes = new(int32(0)) })
+				b.reconcile(t)
+				brake := b.Links.Get("default").Brake
+				for i := range 3 {
+					brake.Pass(fmt.Sprint(i), false, func() {})
+				}
+				b.edit(t, func(c *v1alpha1.ConsoleConnection) {
+					c.Annotations = map[string]string{v1alpha1.ApproveDeletesAnnotation: said}
+				})
+				b.reconcile(t)
+				if _, approved := brake.Standing(); approved != want {
+					t.Errorf("%d approved, want %d", approved, want)
+				}
+				if _, left := b.get(t).Annotations[v1alpha1.ApproveDeletesAnnotation]; left {
+					t.Error("the annotation is left, and would count again")
+				}
+				if len(b.recorder.Events) != 1 {
+					t.Errorf("%d events, want 1", len(b.recorder.Events))
+				}
+			})
+		})
+	}
+}
+
+func TestPause(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.sim.Seed(1, 50, 0)
+		b.reconcile(t)
+		c, project := b.get(t), b.Links.Get("default").Project
+		if got := b.pause(c, project); got != 10*time.Minute {
+			t.Errorf("with nobody waiting: %v", got)
+		}
+		project.Await("somebody", []string{"new@example.com"}, func() {})
+		if got := b.pause(c, project); got != awaitPause {
+			t.Errorf("with somebody waiting: %v", got)
+		}
+		if err := b.sim.SetBehavior(func(s *consolesim.Behavior) { s.MaxPageSize = 10 }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		b.reconcile(t)
+		if got, pages := b.pause(c, project), time.Duration(1+5); got != pages*awaitPausePerPage {
+			t.Errorf("with listings of %d pages: %v", pages, got)
+		}
+		c.Spec.Drift.Interval.Duration = 20 * time.Second
+		if got := b.pause(c, project); got != 20*time.Second {
+			t.Errorf("never longer than the interval: %v", got)
+		}
+	})
+}
