@@ -11,10 +11,6 @@ import (
 // A Caller says in whose name, and in which lane, a call pays the quota.
 type Caller = quota.Request
 
-// settle is how long after a write of ours a read may still show the state
-// before it. Reads begun within it never override the write's own answer.
-const settle = 15 * time.Second
-
 // unauthorizedPause is how long calls are refused here, unsent, after the
 // console refused the key: thousands of objects need not each find out.
 const unauthorizedPause = 15 * time.Second

@@ -15,16 +15,12 @@ type teamEntry struct {
 	team     Team
 	// at is when the fields were last seen, whole when the members were too.
 	at, whole time.Time
-	wrote     time.Time
 	doubtful  bool
+	wake[Team]
 }
 
 func (e *teamEntry) observation() Observation[Team] {
 	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Doubtful: e.doubtful}
-}
-
-func (e *teamEntry) settling(began time.Time) bool {
-	return !e.wrote.IsZero() && began.Before(e.wrote.Add(settle))
 }
 
 // ReadTeams is to teams what [Project.ReadUsers] is to users.
@@ -92,7 +88,8 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 		e = &teamEntry{}
 		p.byID[id] = e
 	}
-	if e.settling(began) && !e.doubtful {
+	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
+	if (masked || absent && e.settling(began)) && !e.doubtful {
 		return e.observation(), nil
 	}
 	if absent {
@@ -135,7 +132,7 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 		if e, ok := p.byID[id]; ok {
 			switch ClassOf(err) {
 			case Ambiguous:
-				e.doubtful, e.wrote = true, time.Now()
+				e.doubtful, e.wake = true, e.write(e.team)
 			case NotFound:
 				*e = teamEntry{presence: Unlisted}
 			}
@@ -154,7 +151,12 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 // is taken to hold those that were sent, to be verified by the next whole read.
 func (p *Project) wrote(answer, sent Team) Team {
 	now := time.Now()
-	e := &teamEntry{presence: Present, at: now, whole: now, wrote: now}
+	e := &teamEntry{presence: Present, at: now, whole: now}
+	if before, ok := p.byID[answer.ID]; ok && before.presence == Present {
+		e.wake = before.write(before.team)
+	} else {
+		e.wake = e.write()
+	}
 	if !answer.MembersKnown {
 		answer.Members, answer.Admins, answer.MembersKnown = sent.Members, sent.Admins, true
 		e.whole = time.Time{}
@@ -191,7 +193,7 @@ func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	p.byID[id] = &teamEntry{presence: Absent, at: now, wrote: now}
+	p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}}
 	return nil
 }
 
@@ -264,7 +266,8 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 		e = &teamEntry{}
 		p.byID[team.ID] = e
 	}
-	if e.settling(began) || e.at.After(began) {
+	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
+	if masked || e.settling(began) && (e.doubtful || e.presence == Absent) || e.at.After(began) {
 		return false
 	}
 	whole := began
@@ -273,7 +276,7 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 		whole = e.whole
 	}
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
-	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began}
+	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began, wake: e.keep(began)}
 	return news
 }
 

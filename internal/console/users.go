@@ -12,9 +12,8 @@ type person struct {
 	presence Presence
 	user     User
 	at       time.Time
-	// wrote is when our last write ended, whether or not it had an effect.
-	wrote    time.Time
 	doubtful bool
+	wake[User]
 }
 
 // ReadUsers returns nil when users were listed at since or later (any time, for
@@ -50,7 +49,8 @@ func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Obser
 	e := p.person(email)
 	// The single read may be as stale as a listing: it does not undo our write,
 	// nor settle the doubt about one. Staleness makes nobody vanish, though.
-	if !e.settling(began) || e.doubtful || absent {
+	masked := e.masks(began, func(former User) bool { return sameUser(former, user) })
+	if !masked || e.doubtful || absent {
 		e.presence, e.user, e.at, e.doubtful = Present, user, began, e.doubtful && e.settling(began)
 		if absent {
 			e.presence, e.doubtful = Absent, false
@@ -75,9 +75,9 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 		if user.ID == "" {
 			user.ID = e.user.ID
 		}
-		*e = person{presence: Present, user: user, at: time.Now(), wrote: time.Now()}
+		*e = person{presence: Present, user: user, at: time.Now(), wake: e.write(e.user)}
 	case Ambiguous:
-		e.doubtful, e.wrote = true, time.Now()
+		e.doubtful, e.wake = true, e.write(e.user)
 	case NotFound:
 		*e = person{presence: Absent, at: time.Now()}
 	}
@@ -185,11 +185,6 @@ func (p *Project) person(email string) *person {
 	return e
 }
 
-// settling reports whether a read that began then may not yet show our write.
-func (e *person) settling(began time.Time) bool {
-	return !e.wrote.IsZero() && began.Before(e.wrote.Add(settle))
-}
-
 func (p *Project) acceptUsers(l Listing[User]) {
 	p.mu.Lock()
 	listed := make(map[string]bool, len(l.Items))
@@ -198,13 +193,14 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		key := EmailKey(user.Email)
 		listed[key] = true
 		e := p.person(user.Email)
-		if e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+		masked := e.masks(l.StartedAt, func(former User) bool { return sameUser(former, user) })
+		if masked || e.doubtful && e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
 			continue
 		}
 		if e.presence != Present || e.user != user {
 			change.Emails = append(change.Emails, key)
 		}
-		*e = person{presence: Present, user: user, at: l.StartedAt}
+		*e = person{presence: Present, user: user, at: l.StartedAt, wake: e.keep(l.StartedAt)}
 	}
 	for key, e := range p.people {
 		if e.presence != Present || listed[key] || !l.Complete || e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
