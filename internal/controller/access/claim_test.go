@@ -1,0 +1,123 @@
+package access
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+)
+
+func aged(namespace, name string, age int) *v1alpha1.Team {
+	return &v1alpha1.Team{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + "/" + name),
+		CreationTimestamp: metav1.NewTime(time.Unix(int64(1000-age), 0))}, Spec: v1alpha1.TeamSpec{Name: "compilers"}}
+}
+
+// claiming is a reconciliation of obj while the cache has the contenders.
+func claiming(t *testing.T, obj *v1alpha1.Team, contenders []*v1alpha1.Team) *Scope {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	other := aged("a", "other", 500)
+	other.Spec.Name = "another name"
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(other).WithIndex(&v1alpha1.Team{}, ClaimIndex, func(o client.Object) []string {
+		team := o.(*v1alpha1.Team)
+		return []string{ClaimKey(team.ConnectionName(), team.Claim())}
+	})
+	for _, contender := range contenders {
+		builder = builder.WithObjects(contender.DeepCopy())
+	}
+	return &Scope{Desk: &Desk{Client: builder.Build()}, Obj: obj}
+}
+
+func TestOwner(t *testing.T) {
+	old, young, twin, banned := aged("a", "old", 9), aged("b", "young", 1), aged("b", "twin", 1), aged("banned", "oldest", 99)
+	tests := []struct {
+		name       string
+		contenders []*v1alpha1.Team
+		obj        *v1alpha1.Team
+		want       string
+	}{
+		{"alone", []*v1alpha1.Team{young}, young, ""},
+		{"not yet in the cache", nil, young, ""},
+		{"the younger", []*v1alpha1.Team{old, young}, young, "old"},
+		{"the older", []*v1alpha1.Team{young, old}, old, ""},
+		{"the same second, by name", []*v1alpha1.Team{twin, young}, young, "twin"},
+		{"the same second, first by name", []*v1alpha1.Team{twin, young}, twin, ""},
+		{"the oldest is not admitted", []*v1alpha1.Team{banned, young, old}, young, "old"},
+		{"only one who is not admitted", []*v1alpha1.Team{banned, old}, old, ""},
+	}
+	for _, tt := range tests {
+		owner, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), &v1alpha1.TeamList{}, func(namespace string) (bool, error) { return namespace != "banned", nil })
+		got := ""
+		if owner != nil {
+			got = owner.GetName()
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v; want %q", tt.name, got, err, tt.want)
+		}
+	}
+	down := errors.New("down")
+	if _, err := claiming(t, young, []*v1alpha1.Team{old}).Owner(t.Context(), &v1alpha1.TeamList{}, func(string) (bool, error) { return false, down }); !errors.Is(err, down) {
+		t.Errorf("an owner although nobody knows who is admitted: %v", err)
+	}
+	if ClaimKey("a", "b") == ClaimKey("a", "c") || ClaimKey("ab", "c") == ClaimKey("a", "bc") {
+		t.Error("two claims are one")
+	}
+}
+
+func TestMemory(t *testing.T) {
+	var m Memory
+	name := types.NamespacedName{Namespace: "n", Name: "x"}
+	first := m.Of(name, "1")
+	first.Attempts = 3
+	if m.Of(name, "1") != first {
+		t.Error("an object has two memos")
+	}
+	if second := m.Of(name, "2"); second == first || second.Attempts != 0 {
+		t.Error("another object of the name has the old one's memo")
+	}
+	m.Forget(name)
+	if m.Of(name, "2").Attempts != 0 {
+		t.Error("a forgotten memo is remembered")
+	}
+}
+
+func TestStale(t *testing.T) {
+	tests := []struct {
+		wrote, read string
+		want        bool
+	}{{"", "1", false}, {"9", "10", false}, {"10", "9", true}, {"10", "10", false}, {"99", "100", false}, {"100", "99", true}, {"x", "1", false}}
+	for _, tt := range tests {
+		if got := (&Memo{version: tt.wrote}).stale(tt.read); got != tt.want {
+			t.Errorf("read %s after writing %s: stale %v, want %v", tt.read, tt.wrote, got, tt.want)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	m := &Memo{}
+	if m.Refused("update") != nil {
+		t.Error("refused before anything")
+	}
+	m.Refuse("update", condition.Verdict{Reason: "R", RetryAfter: time.Hour})
+	m.Refuse("past", condition.Verdict{RetryAfter: -time.Second})
+	if v := m.Refused("update"); v == nil || v.Reason != "R" || v.RetryAfter <= 0 || v.RetryAfter > time.Hour {
+		t.Errorf("refused: %+v", v)
+	}
+	if m.Refused("create") != nil || m.Refused("past") != nil {
+		t.Error("another write, or one whose pause is over, is refused")
+	}
+	if m.Reset(); m.Refused("update") != nil {
+		t.Error("a refusal outlives its episode")
+	}
+}
