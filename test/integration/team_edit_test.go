@@ -134,7 +134,7 @@ func TestQuickEditsCollapse(t *testing.T) {
 	e.Create(team)
 	e.WaitReady(team)
 	mark := e.Mark()
-	e.Sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateTeam, Times: 1, Effect: consolesim.EffectLatencyAfter, Delay: 3 * time.Second})
+	e.Sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateTeam, Times: 1, Effect: consolesim.EffectLatencyAfter, Delay: 6 * time.Second})
 	edit := func(n int) {
 		harness.Update(e, team, func(team *v1alpha1.Team) { team.Spec.Description = ptr(fmt.Sprint("Edit ", n)) })
 	}
