@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -54,6 +55,12 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		}
 	}
 	if seen.Presence != console.Present || console.SameRole(seen.Value.Role, role) {
+		return nil, nil
+	}
+	if !s.mayGrant(role) && !console.Lowers(seen.Value.Role, role) {
+		// A deletion is no way around the roles that may be granted.
+		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonRoleNotAllowed, "Delete",
+			"%s keeps the role %q: ConsoleConnection %q does not let UserRoles grant %q.", email, seen.Value.Role, s.Connection.Name, role)
 		return nil, nil
 	}
 	if s.Memo.Began.IsZero() {

@@ -1,0 +1,142 @@
+package userrole
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/consolesim"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/metrics"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+const (
+	ada    = "ada@example.com"
+	grace  = "grace@example.com"
+	apiKey = "console-bench"
+)
+
+// A bench is the reconciler over Kubernetes objects in memory and, through the
+// real client and view, the simulated console.
+type bench struct {
+	*Reconciler
+	sim      *consolesim.Server
+	project  *console.Project
+	recorder *events.FakeRecorder
+}
+
+func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sim := consolesim.New(consolesim.Options{Keys: []string{apiKey}, Windows: []consolesim.Window{}})
+		server := sim.InMemory()
+		defer server.Close()
+		limiter := quota.New(quota.Config{})
+		defer limiter.Close()
+		api, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: apiKey, Limiter: limiter, Transport: server.Transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		project := console.NewProject(api, limiter)
+		defer project.Close()
+		connection := &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
+		connection.Spec.Drift.Policy = v1alpha1.DriftCorrect
+		if connect != nil {
+			connect(connection)
+		}
+		scheme := runtime.NewScheme()
+		if err := v1alpha1.AddToScheme(scheme); err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{sim: sim, project: project, recorder: events.NewFakeRecorder(1000)}
+		b.Reconciler = &Reconciler{Desk: access.Desk{
+			Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection).WithStatusSubresource(&v1alpha1.UserRole{}).
+				WithIndex(&v1alpha1.UserRole{}, access.ClaimIndex, func(o client.Object) []string {
+					role := o.(*v1alpha1.UserRole)
+					return []string{access.ClaimKey(role.ConnectionName(), role.Claim())}
+				}).Build(),
+			Links: &access.Registry{}, Events: b.recorder, Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: "UserRole",
+			Metrics: metrics.New(prometheus.NewRegistry()),
+		}}
+		b.Links.Set("default", &access.Link{Project: project, Brake: access.NewBrake(nil)})
+		test(t, b)
+	})
+}
+
+func (b *bench) put(email, role string) { b.sim.PutUser(consolesim.User{Email: email, Role: role}) }
+
+// apply creates a UserRole, held in Kubernetes by a finalizer of the test's own.
+func (b *bench) apply(t *testing.T, name, email, role string, change func(*v1alpha1.UserRoleSpec)) {
+	t.Helper()
+	obj := &v1alpha1.UserRole{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: name, UID: types.UID(name), Generation: 1, Finalizers: []string{"test/keep"}}}
+	obj.Spec.Email, obj.Spec.Role = v1alpha1.EmailAddress(email), v1alpha1.RoleName(role)
+	if change != nil {
+		change(&obj.Spec)
+	}
+	if err := b.Client.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reconcile does it ten times within two seconds, as notifications and short
+// pauses would, and returns the last result.
+func (b *bench) reconcile(t *testing.T, name string) (result ctrl.Result) {
+	t.Helper()
+	for range 10 {
+		var err error
+		if result, err = b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "tenant", Name: name}}); err != nil {
+			t.Fatalf("reconcile %s: %v", name, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return result
+}
+
+// delete deletes an object, and reports whether it was let go.
+func (b *bench) delete(t *testing.T, name string) bool {
+	t.Helper()
+	if err := b.Client.Delete(t.Context(), b.get(t, name)); err != nil {
+		t.Fatal(err)
+	}
+	b.reconcile(t, name)
+	return len(b.get(t, name).Finalizers) == 1
+}
+
+func (b *bench) get(t *testing.T, name string) *v1alpha1.UserRole {
+	t.Helper()
+	obj := &v1alpha1.UserRole{}
+	if err := b.Client.Get(t.Context(), types.NamespacedName{Namespace: "tenant", Name: name}, obj); err != nil {
+		t.Fatal(err)
+	}
+	return obj
+}
+
+func (b *bench) wants(t *testing.T, name, reason string) {
+	t.Helper()
+	for _, c := range b.get(t, name).Status.Conditions {
+		if c.Type == v1alpha1.ReadyCondition && c.Reason == reason {
+			return
+		}
+	}
+	t.Errorf("%s is not %s: %+v", name, reason, b.get(t, name).Status.Conditions)
+}
+
+func (b *bench) has(t *testing.T, email, role string) {
+	t.Helper()
+	if user, ok := b.sim.User(email); !ok || user.Role != role {
+		t.Errorf("%s has the role %q, want %q", email, user.Role, role)
+	}
+}
