@@ -52,7 +52,7 @@ func Resolve(ctx context.Context, c client.Reader, links *Registry, obj v1alpha1
 	if link == nil {
 		why := "it has not been looked at yet"
 		if c := meta.FindStatusCondition(connection.Status.Conditions, v1alpha1.ReadyCondition); c != nil {
-			if c.Status == metav1.ConditionTrue {
+			if c.Reason != v1alpha1.ReasonConnectionNotReady {
 				// This process has just started, and the link will come: nothing
 				// has changed that an object's status should tell.
 				return connection, nil, nil, fmt.Errorf("open ConsoleConnection %q: %w", name, console.ErrReading)

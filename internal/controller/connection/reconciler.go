@@ -328,7 +328,9 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 		err = refused
 	}
 	ready := condition.Synced("The console answers; its users and teams are known.")
-	if err == nil || errors.Is(err, console.ErrReading) && by.Lane == quota.Drift && !failing(err) {
+	// A new process reads for the first time what a former one knew already.
+	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
+	if err == nil || errors.Is(err, console.ErrReading) && known && !failing(err) {
 		return ready, again
 	}
 	v, _ := condition.FromError(err, access.Interval(c))
