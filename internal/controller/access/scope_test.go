@@ -47,20 +47,28 @@ func newDesk(t *testing.T, change func(*v1alpha1.Team)) *deskBench {
 	if change != nil {
 		change(team)
 	}
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(team).WithStatusSubresource(&v1alpha1.Team{}).WithReturnManagedFields().
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(team).WithStatusSubresource(&v1alpha1.Team{}).
 		WithInterceptorFuncs(interceptor.Funcs{
 			Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, o ...client.PatchOption) error {
 				b.patches++
+				defer answered(obj)
 				return c.Patch(ctx, obj, p, o...)
 			},
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, o ...client.SubResourcePatchOption) error {
 				b.statuses++
+				defer answered(obj)
 				return c.SubResource(sub).Patch(ctx, obj, p, o...)
 			},
 		}).Build()
 	b.Desk = &Desk{Client: c, Links: &Registry{}, Events: b.recorder, Queue: &Queue{}, Memory: &Memory{}, Kind: "Team",
 		Metrics: metrics.New(prometheus.NewRegistry())}
 	return b
+}
+
+// answered adds what a server's answer holds, and a stripped cache does not.
+func answered(obj client.Object) {
+	obj.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "operator", Operation: metav1.ManagedFieldsOperationUpdate}})
+	obj.GetObjectKind().SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Team"))
 }
 
 // open reads the object as a cache does that strips managed fields.
