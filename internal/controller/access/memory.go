@@ -17,6 +17,8 @@ type Memo struct {
 	// version is the resourceVersion of our last write to Kubernetes. Anything
 	// older that the cache shows is history.
 	version string
+	// released: our finalizer was taken away; no copy that has it is current.
+	released bool
 	// Generation is the one that Attempts counts for.
 	Generation int64
 	// Attempts is how many writes to the console did not lead to what the spec

@@ -71,7 +71,7 @@ func Outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
 	name := types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
 	memo := d.Memory.Of(name, obj.GetUID())
-	if memo.stale(obj.GetResourceVersion()) {
+	if memo.stale(obj.GetResourceVersion()) || memo.released && slices.Contains(obj.GetFinalizers(), v1alpha1.Finalizer) {
 		return nil
 	}
 	if memo.Generation != obj.GetGeneration() {
@@ -170,7 +170,9 @@ func (s *Scope) Release(ctx context.Context) error {
 		return err
 	}
 	// The memo stays until the cache shows that the object is gone, lest an old
-	// copy of it is dismissed a second time.
+	// copy of it is dismissed a second time. Its version cannot tell: the answer
+	// to a write that ends an object bears the version from before.
+	s.Memo.released = true
 	s.letGo(s.Name)
 	return nil
 }
