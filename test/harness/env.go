@@ -62,6 +62,7 @@ type Env struct {
 
 	options Options
 	cluster *cluster
+	gate    *gate
 	server  *httptest.Server
 	// What was made, to look through and to delete at the end.
 	secrets, spaces, connections []string
@@ -106,10 +107,11 @@ func newEnv(t *testing.T, operator *Operator, o Options) *Env {
 	if err := sim.Load(consolesim.State{Users: People(), Teams: o.Teams, Roles: consolesim.DemoState().Roles}); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(sim)
+	before := &gate{next: sim}
+	server := httptest.NewServer(before)
 	e := &Env{
 		T: t, Operator: operator, Sim: sim, Endpoint: server.URL, Key: key, secrets: []string{key},
-		options: o, cluster: operator.cluster, server: server, logged: len(operator.Log.all()),
+		options: o, cluster: operator.cluster, gate: before, server: server, logged: len(operator.Log.all()),
 	}
 	t.Cleanup(e.close)
 	e.Namespace = e.NewNamespace(nil)

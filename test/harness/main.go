@@ -14,7 +14,7 @@ import (
 
 // parallelTests is how many tests run at a time: they spend their time waiting
 // for the console's windows and drift intervals, not for a core.
-const parallelTests = 16
+const parallelTests = 10
 
 var shared struct {
 	mu       sync.Mutex

@@ -16,8 +16,8 @@ import (
 const (
 	// patience is how long anything that is to happen may take. It is generous:
 	// a test that passes does not wait for it.
-	patience  = 30 * time.Second
-	pollPause = 20 * time.Millisecond
+	patience  = 2 * time.Minute
+	pollPause = 100 * time.Millisecond
 )
 
 // Eventually waits until check returns nil. If it never does the test fails

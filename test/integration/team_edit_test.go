@@ -2,9 +2,9 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
@@ -134,15 +134,16 @@ func TestQuickEditsCollapse(t *testing.T) {
 	e.Create(team)
 	e.WaitReady(team)
 	mark := e.Mark()
-	e.Sim.Inject(consolesim.Fault{Endpoint: consolesim.UpdateTeam, Times: 1, Effect: consolesim.EffectLatencyAfter, Delay: 6 * time.Second})
+	write := e.Hold(http.MethodPatch, "/console/v1/users/teams/")
 	edit := func(n int) {
 		harness.Update(e, team, func(team *v1alpha1.Team) { team.Spec.Description = ptr(fmt.Sprint("Edit ", n)) })
 	}
 	edit(0)
-	e.WaitUntil("wait for the first write", func() bool { return len(e.Writes(mark)) == 1 })
+	write.Wait(e)
 	for n := range 10 {
 		edit(n + 1)
 	}
+	write.Release()
 	e.WaitReady(team)
 	e.WantWrites(mark, consolesim.UpdateTeam, consolesim.UpdateTeam)
 	if got := e.TeamNamed("Growth").Description; !equal(got, ptr("Edit 10")) {
