@@ -62,6 +62,12 @@ test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_AS
 test-cluster: ## Run all tests against the cluster of the current kubeconfig.
 	USE_EXISTING_CLUSTER=true $(GO) test $(TESTFLAGS) $(TESTS)
 
+.PHONY: bench
+bench: controlplane manager ## Measure roll-outs, steady state and limiter; figures in bin/bench.json. BENCH=quick takes two minutes.
+	$(GO) build -trimpath -o bin/bench-baseline$(EXE) ./test/bench/baseline
+	$(GO) build -trimpath -o bin/bench$(EXE) ./test/bench
+	@bin/bench$(EXE) $(if $(filter quick,$(BENCH)),-quick) $(ARGS)
+
 ##@ Development
 
 .PHONY: manifests
