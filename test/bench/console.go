@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -21,15 +22,18 @@ type console struct {
 	http     *http.Server
 }
 
-func startConsole(at scale) (*console, error) {
+func startConsole(ctx context.Context, at scale) (*console, error) {
 	behavior := consolesim.DefaultBehavior()
 	behavior.Latency = at.of(consoleLatency)
 	sim := consolesim.New(consolesim.Options{Keys: []string{apiKey}, Windows: at.windows(), Behavior: &behavior})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the console: %w", err)
 	}
-	c := &console{Server: sim, endpoint: "http://" + listener.Addr().String(), http: &http.Server{Handler: sim, ReadHeaderTimeout: time.Minute}}
+	c := &console{
+		Server: sim, endpoint: "http://" + listener.Addr().String(),
+		http: &http.Server{Handler: sim, ReadHeaderTimeout: time.Minute},
+	}
 	go func() { _ = c.http.Serve(listener) }()
 	return c, nil
 }

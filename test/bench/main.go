@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -45,14 +46,14 @@ func main() {
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *quick, *list, *only, *out); err != nil {
+	if err := run(ctx, os.Stdout, p, *quick, *list, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p programs, quick, list bool, only, out string) error {
+func run(ctx context.Context, w io.Writer, p programs, quick, list bool, only, out string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
@@ -72,7 +73,7 @@ func run(ctx context.Context, p programs, quick, list bool, only, out string) er
 			continue
 		}
 		if list {
-			fmt.Println(row.name)
+			fmt.Fprintln(w, row.name)
 			continue
 		}
 		if err := row.measure(ctx); err != nil {
@@ -83,7 +84,7 @@ func run(ctx context.Context, p programs, quick, list bool, only, out string) er
 		return nil
 	}
 	r.TookSeconds, r.Targets = time.Since(started).Seconds(), r.judge()
-	fmt.Print(r.markdown())
+	fmt.Fprint(w, r.markdown())
 	if err := r.save(out); err != nil {
 		return err
 	}

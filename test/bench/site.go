@@ -50,7 +50,7 @@ type site struct {
 
 // newSite starts an API server and a console.
 func newSite(ctx context.Context, p programs, who contender, at scale, interval time.Duration) (*site, error) {
-	c, err := startConsole(at)
+	c, err := startConsole(ctx, at)
 	if err != nil {
 		return nil, err
 	}

@@ -60,8 +60,8 @@ func (r *report) markdown() string {
 		b.WriteString("\n" + r.rolloutTable())
 	}
 	if r.Latency != nil {
-		fmt.Fprintf(&b, "\nFrom apply to Ready while quota is free, without the console's own %.0f ms, over %d changes at the documented limits: p50 %.0f ms, p99 %.0f ms, worst %.0f ms.\n",
-			r.Latency.ConsoleLatencySeconds*1000, r.Latency.Changes, r.Latency.P50Seconds*1000, r.Latency.P99Seconds*1000, r.Latency.MaxSeconds*1000)
+		fmt.Fprintf(&b, latencyNote, r.Latency.ConsoleLatencySeconds*1000, r.Latency.Changes,
+			r.Latency.P50Seconds*1000, r.Latency.P99Seconds*1000, r.Latency.MaxSeconds*1000)
 	}
 	if len(r.Steady) > 0 {
 		b.WriteString("\n" + r.steadyTable())
@@ -79,6 +79,12 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
+const latencyNote = `
+From apply to Ready while quota is free, without the %.0f ms that the console
+takes, over %d changes at the documented limits: p50 %.0f ms, p99 %.0f ms, worst
+%.0f ms.
+`
+
 const rolloutNote = `
 Time is from the first apply to the last Ready, at the documented 100 requests
 per 10s and 900 per 15m: measured with every period of the console divided by
@@ -91,11 +97,13 @@ bucket for each of the two documented limits.
 `
 
 func (r *report) rolloutTable() string {
-	t := table{head: []string{"Roll-out", "by", "scale", "time", "over the least", "calls per object", "429s", "violations", "Kubernetes writes per object", "of these events"}}
+	t := table{head: []string{"Roll-out", "by", "scale", "time", "over the least",
+		"calls per object", "429s", "violations", "Kubernetes writes per object", "of these events"}}
 	for _, o := range r.Rollouts {
 		t.add(fmt.Sprintf("%s %ss", thousands(o.Objects), o.Kind), string(o.Contender), strconv.Itoa(int(o.Scale)),
-			clock(o.Seconds*float64(o.Scale)), fmt.Sprintf("× %.3f", o.Ratio), fmt.Sprintf("%.2f", o.CallsPerObject),
-			thousands(o.Throttled), thousands(o.Violations), fmt.Sprintf("%.2f", o.KubernetesWritesPerObject), fmt.Sprintf("%.2f", o.EventsPerObject))
+			clock(o.Seconds*float64(o.Scale)), fmt.Sprintf("× %.3f", o.Ratio),
+			fmt.Sprintf("%.2f", o.CallsPerObject), thousands(o.Throttled), thousands(o.Violations),
+			fmt.Sprintf("%.2f", o.KubernetesWritesPerObject), fmt.Sprintf("%.2f", o.EventsPerObject))
 	}
 	return t.String() + fmt.Sprintf(rolloutNote, operatorShare)
 }
@@ -111,15 +119,17 @@ time that from the first call to the last.
 `
 
 func (r *report) steadyTable() string {
-	t := table{head: []string{"Steady state", "by", "scale", "calls per hour", "per object", "calls at restart", "restart", "429s", "change found, mean", "worst", "RSS", "CPU"}}
+	t := table{head: []string{"Steady state", "by", "scale", "calls per hour", "per object",
+		"calls at restart", "restart", "429s", "change found, mean", "worst", "RSS", "CPU"}}
 	for _, s := range r.Steady {
 		cpu := "–" // not measured for the baseline
 		if s.Contender == operator {
 			cpu = fmt.Sprintf("%.2f %%", s.CPUPercent)
 		}
 		t.add(fmt.Sprintf("%s UserRoles", thousands(s.UserRoles)), string(s.Contender), strconv.Itoa(int(s.Scale)),
-			thousands(int(s.CallsPerHour+0.5)), fmt.Sprintf("%.2f", s.CallsPerObjectHour), thousands(s.RestartCalls), clock(s.RestartSeconds),
-			thousands(s.Throttled), clock(s.DriftMeanSeconds), clock(s.DriftWorstSeconds), fmt.Sprintf("%.0f MiB", s.RSSMiB), cpu)
+			thousands(int(s.CallsPerHour+0.5)), fmt.Sprintf("%.2f", s.CallsPerObjectHour),
+			thousands(s.RestartCalls), clock(s.RestartSeconds), thousands(s.Throttled),
+			clock(s.DriftMeanSeconds), clock(s.DriftWorstSeconds), fmt.Sprintf("%.0f MiB", s.RSSMiB), cpu)
 	}
 	return t.String() + fmt.Sprintf(steadyNote, teamMembers, short(driftInterval), intervals, handChanges)
 }

@@ -135,7 +135,7 @@ func TestReportInMarkdown(t *testing.T) {
 	text := r.markdown()
 	for _, want := range []string{
 		"| 1,000 UserRoles | operator |    10 | 15m 9s |",
-		"p50 20 ms, p99 100 ms, worst 200 ms",
+		"p50 20 ms, p99 100 ms, worst\n200 ms",
 		"| 10,000 UserRoles | operator |    10 |            666 |",
 		"| Acquire/TryAcquire |              300 |",
 	} {
