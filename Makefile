@@ -62,6 +62,14 @@ test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_AS
 test-cluster: ## Run all tests against the cluster of the current kubeconfig.
 	USE_EXISTING_CLUSTER=true $(GO) test $(TESTFLAGS) $(TESTS)
 
+.PHONY: test-crash
+test-crash: controlplane ## Kill managers 200 times while 2,000 objects are being applied; takes about ten minutes.
+	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/crash -kills 200 -roles 2000 -teams 100
+
+.PHONY: test-fairness
+test-fairness: controlplane ## One object beside 5,000 that wait.
+	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/fairness -busy 5000
+
 .PHONY: bench
 bench: controlplane manager ## Measure roll-outs, steady state and limiter; figures in bin/bench.json. BENCH=quick takes two minutes.
 	$(GO) build -trimpath -o bin/bench-baseline$(EXE) ./test/bench/baseline

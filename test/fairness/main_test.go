@@ -19,7 +19,7 @@ import (
 )
 
 // busy is how many objects of one namespace wait.
-var busy = flag.Int("busy", 5000, "how many objects of one namespace wait while another has one")
+var busy = flag.Int("busy", 600, "how many objects of one namespace wait while another has one")
 
 func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
 
