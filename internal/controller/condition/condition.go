@@ -6,6 +6,7 @@ package condition
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -97,6 +98,15 @@ func Set(conditions *[]metav1.Condition, generation int64, v Verdict) {
 			meta.RemoveStatusCondition(conditions, kind)
 		}
 	}
+}
+
+// SomeOf names the first few in a sentence, and counts the rest: a message has
+// an end, and a reader too.
+func SomeOf(names []string, most int) string {
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // Current returns the reason of the Ready condition, and whether it speaks of

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -115,6 +114,9 @@ func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[c
 	return !time.Now().Before(s.plan.verifyAt)
 }
 
+// maxNamed is how many people a message names.
+const maxNamed = 20
+
 // matched is the verdict on a team that is as it can be.
 func (s *team) matched(seen console.Observation[console.Team], wrote bool) condition.Verdict {
 	missing := s.missing(specified(s.obj), &seen.Value)
@@ -123,7 +125,7 @@ func (s *team) matched(seen console.Observation[console.Team], wrote bool) condi
 		s.Memo.Reset()
 		return condition.Waiting(v1alpha1.ReasonUserNotFound,
 			"Not in the console project: %s. All else is applied; they are added when they appear. Invite them, or remove them from the spec.",
-			strings.Join(missing, ", "))
+			condition.SomeOf(missing, maxNamed))
 	}
 	return s.inSync(wrote)
 }
