@@ -46,6 +46,7 @@ type Reconciler struct {
 	projects projects
 	mu       sync.Mutex
 	states   map[string]*state
+	closed   bool
 }
 
 // A state is what is remembered of a connection between reconciliations.
@@ -94,7 +95,19 @@ func (r *Reconciler) recordLost(group, reason string) {
 }
 
 // Close ends all readings and gives up the quota.
-func (r *Reconciler) Close() { r.projects.close() }
+func (r *Reconciler) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.projects.close()
+}
+
+// stopping reports whether readings end because the process does.
+func (r *Reconciler) stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
 
 // Reconcile opens, keeps or closes the link of one connection.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

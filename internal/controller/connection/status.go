@@ -26,6 +26,10 @@ const quotaPause = 5 * time.Second
 // finish writes the verdict, the counts and the quota into the status, if that
 // changes it.
 func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, v condition.Verdict, again time.Duration) (ctrl.Result, error) {
+	if r.stopping() || ctx.Err() != nil {
+		// What is true of the console did not change by the end of this process.
+		return ctrl.Result{}, nil
+	}
 	st := r.state(c.Name)
 	// What was read may have been changed on the way here; only the rest is ours.
 	before := &v1alpha1.ConsoleConnection{}
@@ -164,7 +168,7 @@ func (r *Reconciler) dismiss(ctx context.Context, c *v1alpha1.ConsoleConnection)
 		if len(users) > 0 {
 			return false, condition.Stuck(v1alpha1.ReasonInUse,
 				"%d objects still use this connection: %s. Delete them first, or annotate this connection with %s=true to let it go without them.",
-				len(users), someOf(users), v1alpha1.ForceOrphanAnnotation), nil
+				len(users), condition.SomeOf(users, maxNamed), v1alpha1.ForceOrphanAnnotation), nil
 		}
 	}
 	r.unlink(c.Name)
@@ -202,12 +206,5 @@ func (r *Reconciler) users(ctx context.Context, connection string) ([]string, er
 
 // maxNamed is how many objects a message names.
 const maxNamed = 5
-
-func someOf(names []string) string {
-	if len(names) <= maxNamed {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
-}
 
 func ptr[T any](v T) *T { return &v }
