@@ -168,7 +168,7 @@ func (e *Env) NewConnection(name string) *v1alpha1.ConsoleConnection {
 // close holds the test to what is always true, and cleans up.
 func (e *Env) close() {
 	// The test's own context has ended by now.
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), manyTimeout)
 	defer cancel()
 	e.checkWindows()
 	e.checkSecrecy(ctx)

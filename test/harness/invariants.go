@@ -81,12 +81,14 @@ func (e *Env) cleanUp(ctx context.Context) {
 				e.T.Errorf("list what is to be cleaned up: %v", err)
 			}
 		}
+		var all []client.Object
 		for i := range teams.Items {
-			e.discard(ctx, &teams.Items[i])
+			all = append(all, &teams.Items[i])
 		}
 		for i := range roles.Items {
-			e.discard(ctx, &roles.Items[i])
+			all = append(all, &roles.Items[i])
 		}
+		several(all, func(obj client.Object) { e.discard(ctx, obj) })
 	}
 	for _, name := range e.connections {
 		e.discard(ctx, &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: name}})

@@ -179,7 +179,7 @@ func TestHazard05_LimitIsOnCalls(t *testing.T) {
 		Windows:  []consolesim.Window{{Requests: 12, Per: 2 * time.Second}, {Requests: 30, Per: 6 * time.Second}},
 		Behavior: func(b *consolesim.Behavior) { b.MaxPageSize, b.ListTeamsWithMembers = 2, false },
 	})
-	e.Sim.Inject(consolesim.Fault{Effect: consolesim.EffectError, Status: 503, Probability: 0.1})
+	e.Sim.Inject(consolesim.Fault{Method: http.MethodGet, Effect: consolesim.EffectError, Status: 503, Probability: 0.1})
 	var teams []*v1alpha1.Team
 	for i := range 12 {
 		teams = append(teams, e.Team(fmt.Sprintf("team-%02d", i), v1alpha1.TeamSpec{Members: emails(alan)}))
