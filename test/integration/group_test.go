@@ -16,22 +16,25 @@ import (
 // TestConnectionsShareAQuota: two connections with one key, or of one group,
 // draw from the same windows, and read each listing once.
 func TestConnectionsShareAQuota(t *testing.T) {
-	for name, group := range map[string]string{"same key": "", "same group": "shared"} {
-		t.Run(name, func(t *testing.T) {
+	for _, sameKey := range []bool{true, false} {
+		t.Run(fmt.Sprintf("same key %v", sameKey), func(t *testing.T) {
 			e := harness.Shared(t, harness.Options{
 				Windows: []consolesim.Window{{Requests: 15, Per: 2 * time.Second}},
 				Connection: func(c *v1alpha1.ConsoleConnectionSpec) {
-					c.RateLimit.Group, c.Drift.Interval.Duration = group, time.Hour
+					c.Drift.Interval.Duration = time.Hour
+					if !sameKey {
+						c.RateLimit.Group = "group-of-" + c.APIKeySecretRef.Name
+					}
 				},
 			})
 			other := e.NewConnection(e.Namespace + "-other")
 			other.Spec.APIKeySecretRef.Name = e.Connection.Name
-			other.Spec.RateLimit.Group, other.Spec.Drift.Interval.Duration = group, time.Hour
-			if group != "" {
-				other.Spec.RateLimit.Group = e.Connection.Spec.RateLimit.Group
-				e.CreateSecret(other.Name, "canary-other-"+e.Namespace)
+			other.Spec.RateLimit.Group, other.Spec.Drift.Interval.Duration = e.Connection.Spec.RateLimit.Group, time.Hour
+			if !sameKey {
+				key := "canary-other-" + e.Namespace
+				e.Sim.AddKey(key)
+				e.CreateSecret(other.Name, key)
 				other.Spec.APIKeySecretRef.Name = other.Name
-				e.Sim.AddKey("canary-other-" + e.Namespace)
 			}
 			e.Create(other)
 			var all []client.Object
@@ -45,7 +48,7 @@ func TestConnectionsShareAQuota(t *testing.T) {
 			e.Create(all...)
 			e.WaitReady(all...)
 			e.WaitReady(e.Connection, other)
-			if group == "" && len(e.Since(0, consolesim.ListUsers)) != 1 {
+			if sameKey && len(e.Since(0, consolesim.ListUsers)) != 1 {
 				t.Errorf("%d listings of users, want one for both", len(e.Since(0, consolesim.ListUsers)))
 			}
 			if e.Connection.Status.Quota.Group != other.Status.Quota.Group {

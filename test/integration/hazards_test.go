@@ -1,9 +1,11 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,6 +172,36 @@ func TestHazard03_FinalizerBeforeCreate(t *testing.T) {
 	create.Release()
 	update.Release()
 	e.WaitReady(team, role)
+}
+
+// TestHazard03_LostStatusAfterCreate: a process that made a team and could not
+// note it leaves none behind: the next one knows it for its own.
+func TestHazard03_LostStatusAfterCreate(t *testing.T) {
+	var refusing atomic.Bool
+	e := harness.Own(t, harness.Options{Kubernetes: func(r *http.Request) error {
+		if refusing.Load() && strings.HasSuffix(r.URL.Path, "/status") {
+			return errors.New("the API server is away")
+		}
+		return nil
+	}})
+	create := e.Hold(http.MethodPost, "/console/v1/users/teams")
+	team := e.Team("growth", v1alpha1.TeamSpec{Name: "Growth"})
+	e.Create(team)
+	create.Wait(e)
+	refusing.Store(true)
+	create.Release()
+	e.WaitUntil("wait for the team", func() bool { return len(e.Sim.TeamsNamed("Growth")) == 1 })
+	e.Operator.Stop()
+	refusing.Store(false)
+	if e.Refresh(team); team.Status.ID != "" || team.Status.CreateIntent == nil {
+		e.Fatalf("status %+v, want the intent and no id", team.Status)
+	}
+	e.Operator.Start(t)
+	e.WaitReady(team)
+	if e.TeamNamed("Growth").ID != team.Status.ID || team.Status.Adopted {
+		t.Errorf("status %+v, want the team taken for its own", team.Status)
+	}
+	e.WantWrites(0, consolesim.CreateTeam)
 }
 
 // TestHazard05_LimitIsOnCalls: however many objects there are, the console sees

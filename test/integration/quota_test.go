@@ -73,6 +73,27 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
+// TestUpToDateObjectsCostNothing: what already is as it should be costs the
+// pages of one listing, however many objects there are.
+func TestUpToDateObjectsCostNothing(t *testing.T) {
+	const people = 150
+	e := harness.Shared(t, harness.Options{
+		Windows:    []consolesim.Window{{Requests: 8, Per: time.Hour}},
+		Connection: func(c *v1alpha1.ConsoleConnectionSpec) { c.Drift.Interval.Duration = time.Hour },
+	})
+	var all []client.Object
+	for i := range people {
+		email := fmt.Sprintf("user-%03d@example.com", i)
+		e.Sim.PutUser(consolesim.User{Email: email, Role: "Analyst"})
+		all = append(all, e.UserRole(email, "analyst"))
+	}
+	e.CreateMany(all)
+	e.WaitReady(all...)
+	if n := len(e.Since(0)); n != 3 {
+		e.Fatalf("%d requests, want two pages of users and one of teams", n)
+	}
+}
+
 // TestWorkWithoutCallsIsNotHeldUp: with the quota spent for the next minutes,
 // whatever needs no call is done at once.
 func TestWorkWithoutCallsIsNotHeldUp(t *testing.T) {
