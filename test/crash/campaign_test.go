@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/test/harness"
@@ -15,9 +17,11 @@ import (
 
 const (
 	// longestLife is how long a leader lives at most.
-	longestLife = 2 * time.Second
-	// aimedAtLeader is how many of a hundred kills hit the leader.
-	aimedAtLeader = 80
+	longestLife = 3 * time.Second
+	// aimedAtLeader is how many of a hundred kills hit the leader, and released
+	// is after how many of these its Lease is given up in its name, so that the
+	// other one takes over at once. Else it does when the Lease has run out.
+	aimedAtLeader, released = 80, 75
 	// reports is how many lines of progress there are.
 	reports = 20
 )
@@ -32,10 +36,13 @@ type campaign struct {
 	managers [2]*manager
 	events   chan event
 
+	unwritten            int // the number of the last write before
 	killed, killedLeader int
-	lastLeader           *manager
-	leaders, changes     int      // how often one was elected, and another one than before
-	exits                []string // of processes that nobody killed
+	// dead is the leader that was killed last, while its Lease is to be given up.
+	dead             *manager
+	lastLeader       *manager
+	leaders, changes int      // how often one was elected, and another one than before
+	exits            []string // of processes that nobody killed
 }
 
 // run kills a manager n times while the objects are being applied: a half at
@@ -72,7 +79,7 @@ func (c *campaign) run(ctx context.Context, n int) {
 // kills the leader or the other one.
 func (c *campaign) killOne(ctx context.Context) {
 	life := time.Duration(c.rng.Int64N(int64(longestLife)))
-	atLeader := c.rng.IntN(100) < aimedAtLeader
+	atLeader, release := c.rng.IntN(100) < aimedAtLeader, c.rng.IntN(100) < released
 	a, b := c.managers[0], c.managers[1]
 	for !a.running || !b.running || !a.leads && !b.leads {
 		c.await(ctx, nil)
@@ -87,6 +94,9 @@ func (c *campaign) killOne(ctx context.Context) {
 	}
 	if victim.leads {
 		c.killedLeader++
+		if release {
+			c.dead = victim
+		}
 	}
 	c.killed++
 	if err := victim.kill(); err != nil {
@@ -101,11 +111,12 @@ func (c *campaign) await(ctx context.Context, timeout <-chan time.Time) bool {
 		c.handle(e)
 		return true
 	case <-timeout:
-		return false
 	case <-ctx.Done():
-		c.t.Fatalf("after %d kills: %v\n%s", c.killed, context.Cause(ctx), c.table())
-		return false
 	}
+	if ctx.Err() != nil {
+		c.t.Fatalf("after %d kills: %v\n%s", c.killed, context.Cause(ctx), c.table())
+	}
+	return false
 }
 
 func (c *campaign) handle(e event) {
@@ -125,20 +136,43 @@ func (c *campaign) handle(e event) {
 	if m.running { // nobody killed it
 		c.exits = append(c.exits, fmt.Sprintf("%s: %s", m.name, e.last))
 	}
+	if m == c.dead {
+		c.dead = nil
+		c.release()
+	}
 	if err := m.start(); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
+// release gives up the Lease of the leader that has just ended, as that does
+// itself when it is told to stop.
+func (c *campaign) release() {
+	leases := &coordinationv1.LeaseList{}
+	if err := c.e.Client().List(c.t.Context(), leases, client.InNamespace(c.e.Operator.Namespace)); err != nil {
+		c.t.Fatalf("find the Lease: %v", err)
+	}
+	for i := range leases.Items {
+		nobody := ""
+		leases.Items[i].Spec.HolderIdentity = &nobody
+		if err := c.e.Client().Update(c.t.Context(), &leases.Items[i]); err != nil && !apierrors.IsConflict(err) {
+			c.t.Fatalf("release the Lease: %v", err)
+		}
+	}
+}
+
 // settle lets both managers live until all objects are Ready.
 func (c *campaign) settle(ctx context.Context) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		for c.await(ctx, ticker.C) {
-		}
+	const looks = 10 // between two lines of progress
+	for i := 0; ; i++ {
 		if ready, _ := c.ready(); ready == len(c.objects) {
 			return
+		}
+		if i%looks == looks-1 {
+			c.progress()
+		}
+		timer := time.NewTimer(time.Second)
+		for c.await(ctx, timer.C) {
 		}
 	}
 }

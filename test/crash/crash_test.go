@@ -56,6 +56,8 @@ func TestCrash(t *testing.T) {
 	t.Cleanup(func() { e.DiscardMany(c.objects) })
 	t.Cleanup(c.end)
 
+	c.unwritten = c.written()
+
 	// In time to stop the managers and to tell how far it came.
 	deadline, ok := t.Deadline()
 	if !ok {
@@ -111,6 +113,7 @@ func (c *campaign) table() string {
 	for _, q := range c.e.Sim.Quota() {
 		row("most in any "+q.Per.String(), "%d of %d", q.Max, q.Requests)
 	}
+	row("writes to Kubernetes", "%d", c.written()-c.unwritten)
 	row("answered 429", "%d", throttled)
 	row("violations", "%d", c.e.Sim.Violations())
 	row("objects Ready", "%d of %d %s", ready, len(c.objects), strings.Join(others, "; "))

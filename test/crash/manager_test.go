@@ -48,7 +48,7 @@ func newManager(t *testing.T, name, kubeconfig, namespace string, clockOffset ti
 		name: name, binary: binary, events: events, log: filepath.Join(t.TempDir(), name+".log"),
 		args: []string{
 			"--kubeconfig=" + kubeconfig, "--operator-namespace=" + namespace, "--health-probe-bind-address=0",
-			"--leader-elect", "--leader-elect-lease-duration=1s", "--leader-elect-renew-deadline=900ms",
+			"--leader-elect", "--leader-elect-lease-duration=2s", "--leader-elect-renew-deadline=1800ms",
 			"--leader-elect-retry-period=100ms",
 		},
 		env: append(os.Environ(), "POD_NAME="+name, "CONSOLE_ACCESS_CLOCK_OFFSET="+clockOffset.String()),

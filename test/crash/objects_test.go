@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,6 +71,19 @@ func (c *campaign) ready() (n int, others []string) {
 		count(&teams.Items[i])
 	}
 	return n, others
+}
+
+// written is the number of the last write to Kubernetes, of whatever kind.
+func (c *campaign) written() int {
+	list := &v1alpha1.ConsoleConnectionList{}
+	if err := c.e.Client().List(context.Background(), list); err != nil {
+		c.t.Fatalf("list the connections: %v", err)
+	}
+	n, err := strconv.Atoi(list.ResourceVersion)
+	if err != nil {
+		c.t.Fatalf("the version of a list: %v", err)
+	}
+	return n
 }
 
 // check holds the console to what the objects say.
