@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,6 +22,8 @@ const (
 	rolloutAppliers = 4
 	fillAppliers    = 16
 )
+
+const createAttempts = 3
 
 const (
 	tenant     = "tenant"         // the objects' namespace
@@ -108,14 +111,23 @@ func apply(ctx context.Context, c client.Client, n, atATime int, make func(int) 
 	group.SetLimit(atATime)
 	for i := range n {
 		group.Go(func() error {
-			obj := make(i)
-			if err := c.Create(ctx, obj); err != nil {
-				return fmt.Errorf("create %T %s: %w", obj, obj.GetName(), err)
-			}
-			return nil
+			return create(ctx, c, make(i))
 		})
 	}
 	return group.Wait()
+}
+
+// create creates an object, although the API server may be short of time.
+func create(ctx context.Context, c client.Client, obj client.Object) error {
+	for attempt := 1; ; attempt++ {
+		err := c.Create(ctx, obj)
+		if err == nil || attempt > 1 && apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		if attempt == createAttempts || ctx.Err() != nil {
+			return fmt.Errorf("create %T %s: %w", obj, obj.GetName(), err)
+		}
+	}
 }
 
 // newConnection leads to the console, under its windows, with default values

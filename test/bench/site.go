@@ -89,7 +89,10 @@ func (s *site) start(ctx context.Context) error {
 		return s.running.said(ctx, "Starting workers", 2)
 	}
 	s.running, err = startProcess(string(s.who), log, exec.CommandContext(ctx, s.manager,
-		"--kubeconfig", s.kubeconfig, "--operator-namespace", operatorNS, "--leader-elect", "--health-probe-bind-address", "0"))
+		"--kubeconfig", s.kubeconfig, "--operator-namespace", operatorNS, "--health-probe-bind-address", "0",
+		// Longer than the default, so that a machine that is short of time does
+		// not make the manager give up its lead.
+		"--leader-elect", "--leader-elect-lease-duration", "60s", "--leader-elect-renew-deadline", "50s"))
 	return err
 }
 
