@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
@@ -37,6 +38,9 @@ type Options struct {
 	// Kubernetes sees every request of an operator of the test's own to the
 	// API server; its error is what the operator gets instead of an answer.
 	Kubernetes func(*http.Request) error
+	// Manager changes the options of the manager of an operator of the test's
+	// own.
+	Manager func(namespace string, options *ctrl.Options)
 	// ExpectViolations is for tests that overfill the console's windows with
 	// requests of their own.
 	ExpectViolations bool
@@ -87,7 +91,7 @@ func Own(t *testing.T, o Options) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator.kubernetes = o.Kubernetes
+	operator.kubernetes, operator.manager = o.Kubernetes, o.Manager
 	operator.Start(t)
 	t.Cleanup(operator.Stop)
 	return newEnv(t, operator, o)

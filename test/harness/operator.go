@@ -44,9 +44,11 @@ type Operator struct {
 	cluster *cluster
 	// kubernetes may fail the operator's requests to the API server.
 	kubernetes func(*http.Request) error
-	starts     int
-	cancel     context.CancelFunc
-	ended      chan error
+	// manager changes the options of the manager.
+	manager func(namespace string, options *ctrl.Options)
+	starts  int
+	cancel  context.CancelFunc
+	ended   chan error
 }
 
 func newOperator(c *cluster) (*Operator, error) {
@@ -134,7 +136,7 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 	if o.kubernetes != nil {
 		kubeconfig.Wrap(func(next http.RoundTripper) http.RoundTripper { return failing{o.kubernetes, next} })
 	}
-	return ctrl.NewManager(kubeconfig, ctrl.Options{
+	options := ctrl.Options{
 		Scheme:                  scheme,
 		Logger:                  newLogger(o.Log),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -150,7 +152,11 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 				&v1alpha1.UserRole{}:          ours,
 			},
 		},
-	})
+	}
+	if o.manager != nil {
+		o.manager(o.Namespace, &options)
+	}
+	return ctrl.NewManager(kubeconfig, options)
 }
 
 // failing is a way to the API server on which requests can be lost.

@@ -27,12 +27,11 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch,namespace=system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch,namespace=system
 
 // A Reconciler keeps the links of all ConsoleConnections.
 type Reconciler struct {

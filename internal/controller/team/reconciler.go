@@ -18,9 +18,8 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// +kubebuilder:rbac:groups=console-access.dev,resources=teams,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=teams/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=teams/finalizers,verbs=update
+// +kubebuilder:rbac:groups=console-access.dev,resources=teams,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=teams/status,verbs=patch
 
 // A Reconciler makes the console hold what Teams say.
 type Reconciler struct {

@@ -16,9 +16,8 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// +kubebuilder:rbac:groups=console-access.dev,resources=userroles,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=userroles/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=console-access.dev,resources=userroles/finalizers,verbs=update
+// +kubebuilder:rbac:groups=console-access.dev,resources=userroles,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=console-access.dev,resources=userroles/status,verbs=patch
 
 // A Reconciler makes the console hold what UserRoles say.
 type Reconciler struct {
