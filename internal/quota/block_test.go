@@ -280,8 +280,8 @@ func TestBlockIsSavedAhead(t *testing.T) {
 		h := newHandle(&d, 1)
 		l := New(Config{Windows: []Window{{9, time.Minute}}, Share: 100}, WithStore(h, Durability{Fresh: true}))
 		defer l.Close()
-		for _, p := range acquire(t, l, 9) {
-			p.Done(Outcome{})
+		for range 9 {
+			acquire(t, l, 1)[0].Done(Outcome{})
 		}
 		saves := d.saves
 		w := mustWait(t, l, Request{Key: "a", Lane: Change})

@@ -8,9 +8,6 @@ const (
 	// recoveryPeriods is how many window lengths after a 429 the whole limit is
 	// tried again.
 	recoveryPeriods = 20
-	// wary is how many attempts are made at once for as long after a 429: no
-	// more than so many are refused together when others take more than before.
-	wary = 4
 )
 
 // estimate is how much of a window other clients of the project seem to leave

@@ -10,7 +10,7 @@ import (
 const forecastTTL = 100 * time.Millisecond
 
 // forecast is a greedy simulation of the windows: when each of the next
-// requests gets its tokens, if attempts take no time. It is extended on demand
+// requests gets its tokens, if attempts take as long as usual. It is extended on demand
 // and shared by all tickets, so that asking for ten thousand positions costs
 // one simulation.
 type forecast struct {
@@ -19,7 +19,9 @@ type forecast struct {
 	taken  uint64
 	people int // requests before the first check for drift
 	times  []instant
-	floor  instant // no request before
+	floor  instant       // no request before
+	length time.Duration // of an attempt
+	most   int           // attempts under way at once
 	tracks []track
 }
 
@@ -57,7 +59,8 @@ func (l *Limiter) at(now instant, k, people int) instant {
 
 // simulate starts f afresh from the present state of the windows.
 func (l *Limiter) simulate(f *forecast, now instant, people int) {
-	*f = forecast{made: now, epoch: l.epoch, taken: l.taken, people: people, times: f.times[:0], floor: max(now, l.gate.until)}
+	*f = forecast{made: now, epoch: l.epoch, taken: l.taken, people: people, times: f.times[:0], floor: max(now, l.gate.until),
+		length: l.flight.length, most: l.flight.most()}
 	for _, w := range l.windows {
 		capacity := w.capacity(now)
 		t := track{
@@ -75,9 +78,9 @@ func (l *Limiter) simulate(f *forecast, now instant, people int) {
 			}
 		}
 		for i := range l.use.held {
-			t.back = insert(t.back, now+t.hold)
+			t.back = insert(t.back, now+f.length+t.hold)
 			if i < l.use.heldDrift {
-				t.driftBack = insert(t.driftBack, now+t.hold)
+				t.driftBack = insert(t.driftBack, now+f.length+t.hold)
 			}
 		}
 		f.tracks = append(f.tracks, t)
@@ -92,6 +95,9 @@ func (f *forecast) step() {
 	if k > 0 {
 		at = max(at, f.times[k-1])
 	}
+	if k >= f.most {
+		at = max(at, f.times[k-f.most]+f.length)
+	}
 	for i := range f.tracks {
 		t := &f.tracks[i]
 		at = max(at, nth(t.back, k-t.free))
@@ -102,9 +108,9 @@ func (f *forecast) step() {
 	f.times = append(f.times, at)
 	for i := range f.tracks {
 		t := &f.tracks[i]
-		t.back = insert(t.back, at+t.hold)
+		t.back = insert(t.back, at+f.length+t.hold)
 		if drift {
-			t.driftBack = insert(t.driftBack, at+t.hold)
+			t.driftBack = insert(t.driftBack, at+f.length+t.hold)
 			t.driftAfter++
 		}
 	}

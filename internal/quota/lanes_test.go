@@ -156,8 +156,8 @@ func TestDriftUsesOnlyItsShare(t *testing.T) {
 				t.Errorf("%d checks were made, want 20", n)
 			}
 			p.Cancel()
-			if got := l.Stats().InFlight; got != 20 { // granted to waiting checks
-				t.Errorf("%d checks were let through when the change was over, want 20", got)
+			if n := take(l); n != 20 {
+				t.Errorf("%d checks were made when the change was over, want 20", n)
 			}
 		})
 	})
@@ -169,8 +169,8 @@ func TestDriftUsesOnlyItsShare(t *testing.T) {
 				mustWait(t, l, Request{Key: fmt.Sprintf("c%d", i), Lane: Change})
 			}
 			time.Sleep(61 * time.Second)
-			if w, ok := l.Waiting("drift"); !ok || w.Ahead != 20 {
-				t.Errorf("Waiting(drift) = %+v, %v; want 20 changes ahead", w, ok)
+			if w, ok := l.Waiting("drift"); !ok || w.Ahead != 100-leastFlight {
+				t.Errorf("Waiting(drift) = %+v, %v; want the changes ahead that are not being made", w, ok)
 			}
 		})
 	})
@@ -292,8 +292,8 @@ func TestReconfigureKeepsWhatWasSpent(t *testing.T) {
 	})
 }
 
-// TestForecast compares the time told to every ticket with the time at which
-// its turn came.
+// TestForecast compares the time told to every ticket that waits for some
+// seconds with the time at which its turn came.
 func TestForecast(t *testing.T) {
 	bubble(t, Config{Windows: consoleWindows}, func(t *testing.T, l *Limiter) {
 		rng := rand.New(rand.NewPCG(5, 5))
@@ -303,6 +303,12 @@ func TestForecast(t *testing.T) {
 			latency         time.Duration
 		}
 		promises := make([]promise, 1500)
+		for range memory { // from which it knows how long attempts take
+			p := mustTry(t, l, Request{Key: "before"})
+			time.Sleep(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
+			p.Done(Outcome{})
+		}
+		time.Sleep(15 * time.Minute)
 		finish := func(pr *promise, p *Permit) {
 			time.AfterFunc(pr.latency, func() { p.Done(Outcome{}) })
 		}
@@ -336,7 +342,7 @@ func TestForecast(t *testing.T) {
 			if pr.came.IsZero() {
 				t.Fatalf("the turn of %d did not come", i)
 			}
-			if took > 0 {
+			if took > 5*time.Second {
 				worst[pr.lane] = max(worst[pr.lane], max(float64(told-took), float64(took-told))/float64(took))
 			}
 		}

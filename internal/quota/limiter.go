@@ -33,6 +33,7 @@ type Limiter struct {
 	free    int // requests made that the windows did not count
 	past    int // requests known from records
 	gate    gate
+	flight  flight
 	journal *journal // nil without a Store
 	// explorer says that an attempt beyond the proven capacity is being made.
 	explorer bool
@@ -202,9 +203,11 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 	if !counts {
 		return 0
 	}
+	if l.flight.room(l.use.held) > now {
+		return ReasonQuota
+	}
 	for _, w := range l.windows {
 		if w.room(now, lane, l.use) > now ||
-			l.use.held >= wary && w.doubtful(now) ||
 			l.explorer && w.explores(now, l.use.held) {
 			return ReasonQuota
 		}
@@ -224,7 +227,7 @@ func (l *Limiter) schedule(now instant) {
 	}
 	room := never
 	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
-		room = l.gate.until
+		room = max(l.gate.until, l.flight.room(l.use.held))
 		for _, w := range l.windows {
 			room = max(room, w.room(now, t.Lane, l.use))
 		}
@@ -281,6 +284,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 		}
 	}
 	l.windows, l.config = windows, cfg
+	l.flight.configure(windows)
 	for _, t := range waiting {
 		l.queue(t.Mutation).push(t, false)
 	}

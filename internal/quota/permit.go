@@ -9,6 +9,7 @@ type hold struct {
 	trial    bool // the gate's one trial
 	explores bool // the one attempt beyond the proven capacity
 	block    *block
+	since    instant // when it was taken
 }
 
 // Permit allows one HTTP attempt. It ends with Done or Cancel, whichever is
@@ -35,6 +36,7 @@ func (p *Permit) Done(o Outcome) {
 	p.ended = true
 	l.totals.add(o)
 	if p.counts {
+		l.flight.ended(now, now-p.since)
 		for _, w := range l.windows {
 			w.end(now, p.lane == Drift, o.Lost)
 		}
@@ -73,6 +75,10 @@ func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
 	if l.journal != nil {
 		h.block = l.journal.take(now)
 	}
+	if l.use.held == 0 {
+		l.flight.began(now)
+	}
+	h.since = now
 	l.taken++
 	l.use.held++
 	if lane == Drift {
