@@ -7,7 +7,8 @@
 // console was not left as the specs say, or a target was missed.
 //
 //	make bench             # everything
-//	make bench BENCH=quick # the smaller sizes, in about two minutes
+//	make bench BENCH=quick # the smaller sizes, in about four minutes
+//	make bench BENCH=huge  # the steady state of 50,000 UserRoles
 //
 // # Scale
 //

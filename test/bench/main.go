@@ -31,7 +31,7 @@ func progress(format string, args ...any) {
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "Measure the smaller sizes only, in about two minutes.")
+	name := flag.String("plan", "full", "What to measure: full; quick, the smaller sizes only, in about four minutes; or huge, 50,000 UserRoles.")
 	out := flag.String("json", filepath.Join("bin", "bench.json"), "The `file` to write every figure to.")
 	only := flag.String("only", "", "Measure only the rows whose name matches this regular `expression`, such as 'rollout operator .* 900$'.")
 	list := flag.Bool("list", false, "Print the names of the rows and exit.")
@@ -46,22 +46,23 @@ func main() {
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, p, *quick, *list, *only, *out); err != nil {
+	if err := run(ctx, os.Stdout, p, *name, *list, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, w io.Writer, p programs, quick, list bool, only, out string) error {
+func run(ctx context.Context, w io.Writer, p programs, name string, list bool, only, out string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	pl := fullPlan()
-	if quick {
-		pl = quickPlan()
+	named, ok := plans[name]
+	if !ok {
+		return fmt.Errorf("-plan: there is no plan %q; take full, quick or huge", name)
 	}
+	pl := named()
 	version, err := exec.CommandContext(ctx, p.manager, "--version").Output()
 	if err != nil {
 		return fmt.Errorf("ask the manager for its version (make manager builds it): %w", err)
@@ -125,17 +126,21 @@ func (pl plan) rows(p programs, r *report) []row {
 			}, "steady %s %d", who, st.n)
 		}
 	}
-	add(func(ctx context.Context) (err error) {
-		r.Limiter, err = limiterBenchmarks(ctx, ".")
-		return err
-	}, "limiter")
+	if len(pl.rollouts) > 0 {
+		add(func(ctx context.Context) (err error) {
+			r.Limiter, err = limiterBenchmarks(ctx, ".")
+			return err
+		}, "limiter")
+	}
 	addRollouts(operator, pl.rollouts)
 	addRollouts(baseline, pl.baselineRollouts)
-	add(func(ctx context.Context) error {
-		result, err := timeToReady(ctx, p, pl.latency)
-		r.Latency = &result
-		return err
-	}, "latency")
+	if pl.latency > 0 {
+		add(func(ctx context.Context) error {
+			result, err := timeToReady(ctx, p, pl.latency)
+			r.Latency = &result
+			return err
+		}, "latency")
+	}
 	addSteady(operator, pl.steady)
 	addSteady(baseline, pl.baselineSteady)
 	return out

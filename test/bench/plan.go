@@ -49,6 +49,8 @@ type rolloutPlan struct {
 type steadyPlan struct {
 	n  int
 	at scale
+	// interval is that of drift checks, at the documented pace.
+	interval time.Duration
 }
 
 // A plan is what one run measures.
@@ -72,8 +74,8 @@ func fullPlan() plan {
 			{userRoles, 100, 1}, {userRoles, 900, 100}, {userRoles, 2_000, 100}, {userRoles, 10_000, 100}, {teams, 1_000, 100},
 		},
 		latency:        200,
-		steady:         []steadyPlan{{100, 40}, {1_000, 40}, {10_000, 40}},
-		baselineSteady: []steadyPlan{{100, 40}, {1_000, 40}, {10_000, 100}},
+		steady:         []steadyPlan{{100, 40, driftInterval}, {1_000, 40, driftInterval}, {10_000, 40, driftInterval}},
+		baselineSteady: []steadyPlan{{100, 40, driftInterval}, {1_000, 40, driftInterval}, {10_000, 100, driftInterval}},
 	}
 }
 
@@ -83,6 +85,15 @@ func quickPlan() plan {
 		rollouts:         []rolloutPlan{{userRoles, 100, 1}, {userRoles, 900, 40}},
 		baselineRollouts: []rolloutPlan{{userRoles, 100, 2}, {userRoles, 900, 100}},
 		latency:          40,
-		steady:           []steadyPlan{{100, 100}, {1_000, 100}},
+		steady:           []steadyPlan{{100, 100, driftInterval}, {1_000, 100, driftInterval}},
 	}
 }
+
+// hugePlan is beyond what the default drift interval is for: the listings alone
+// are 550 pages, which the share of checks admits within 21 minutes.
+func hugePlan() plan {
+	return plan{name: "huge", steady: []steadyPlan{{50_000, 100, time.Hour}}}
+}
+
+// plans are what -plan names.
+var plans = map[string]func() plan{"full": fullPlan, "quick": quickPlan, "huge": hugePlan}

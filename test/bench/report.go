@@ -68,7 +68,7 @@ type rolloutResult struct {
 	ApplySeconds   float64 `json:"applySeconds"`
 	Seconds        float64 `json:"seconds"`
 	LeastSeconds   float64 `json:"leastSeconds"`
-	Ratio          float64 `json:"ratio"`
+	Ratio          float64 `json:"ratio,omitempty"` // unless the windows permit it all at once
 	Calls          int     `json:"calls"`
 	CallsPerObject float64 `json:"callsPerObject"`
 	Throttled      int     `json:"throttled"`

@@ -117,7 +117,9 @@ func (r *rolloutResult) take(before, after reading) {
 	t := after.tally.since(before.tally)
 	r.Calls, r.Throttled, r.Violations = t.calls, t.throttled, t.violations
 	r.CallsPerObject = float64(t.calls) / float64(r.Objects)
-	r.Ratio = r.Seconds / r.LeastSeconds
+	if r.LeastSeconds > 0 {
+		r.Ratio = r.Seconds / r.LeastSeconds
+	}
 	r.CPUSeconds = (after.cpu - before.cpu).Seconds()
 	r.APIServerCPUSeconds = (after.apiServer - before.apiServer).Seconds()
 	r.BenchCPUSeconds = (after.bench - before.bench).Seconds()

@@ -24,12 +24,12 @@ const (
 // steady measures objects that are true already.
 func steady(ctx context.Context, p programs, who contender, plan steadyPlan) (result steadyResult, err error) {
 	progress("steady state of %d UserRoles under the %s, scale %d", plan.n, who, plan.at)
-	s, err := newSite(ctx, p, who, plan.at, driftInterval)
+	s, err := newSite(ctx, p, who, plan.at, plan.interval)
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	result = steadyResult{Contender: who, UserRoles: plan.n, Scale: plan.at, IntervalSeconds: driftInterval.Seconds()}
+	result = steadyResult{Contender: who, UserRoles: plan.n, Scale: plan.at, IntervalSeconds: plan.interval.Seconds()}
 	if who == operator {
 		result.Teams = plan.n / 10
 	}
@@ -178,7 +178,7 @@ func (m *steadyRun) changeByHand(ctx context.Context) error {
 // idle measures the CPU that is used while no check is due, and adds what a
 // check cost above that: together the use at the documented pace.
 func (m *steadyRun) idle(ctx context.Context) error {
-	if err := m.checkEvery(ctx, driftInterval); err != nil {
+	if err := m.checkEvery(ctx, m.interval); err != nil {
 		return err
 	}
 	// What the changed interval itself causes is not idleness.

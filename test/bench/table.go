@@ -100,8 +100,12 @@ func (r *report) rolloutTable() string {
 	t := table{head: []string{"Roll-out", "by", "scale", "time", "over the least",
 		"calls per object", "429s", "violations", "Kubernetes writes per object", "of these events"}}
 	for _, o := range r.Rollouts {
+		ratio := "–" // the windows permit it all at once
+		if o.Ratio > 0 {
+			ratio = fmt.Sprintf("× %.3f", o.Ratio)
+		}
 		t.add(fmt.Sprintf("%s %ss", thousands(o.Objects), o.Kind), string(o.Contender), strconv.Itoa(int(o.Scale)),
-			clock(o.Seconds*float64(o.Scale)), fmt.Sprintf("× %.3f", o.Ratio),
+			clock(o.Seconds*float64(o.Scale)), ratio,
 			fmt.Sprintf("%.2f", o.CallsPerObject), thousands(o.Throttled), thousands(o.Violations),
 			fmt.Sprintf("%.2f", o.KubernetesWritesPerObject), fmt.Sprintf("%.2f", o.EventsPerObject))
 	}
@@ -111,7 +115,7 @@ func (r *report) rolloutTable() string {
 const steadyNote = `
 Objects that are true already: the UserRoles named, and under the operator a
 tenth as many Teams of %d members on top. Everything is at the documented pace
-and a drift interval of %s, measured over %d intervals divided by the scale.
+and this interval between checks, measured over %d intervals divided by the scale.
 CPU, of one core, is that of an idle process plus that of the checks. A change
 by hand is found and put back within: %d changes spread over an interval. RSS is
 the process's resident memory after the checks; restart is a graceful one, its
@@ -119,19 +123,19 @@ time that from the first call to the last.
 `
 
 func (r *report) steadyTable() string {
-	t := table{head: []string{"Steady state", "by", "scale", "calls per hour", "per object",
+	t := table{head: []string{"Steady state", "by", "scale", "interval", "calls per hour", "per object",
 		"calls at restart", "restart", "429s", "change found, mean", "worst", "RSS", "CPU"}}
 	for _, s := range r.Steady {
 		cpu := "–" // not measured for the baseline
 		if s.Contender == operator {
 			cpu = fmt.Sprintf("%.2f %%", s.CPUPercent)
 		}
-		t.add(fmt.Sprintf("%s UserRoles", thousands(s.UserRoles)), string(s.Contender), strconv.Itoa(int(s.Scale)),
+		t.add(fmt.Sprintf("%s UserRoles", thousands(s.UserRoles)), string(s.Contender), strconv.Itoa(int(s.Scale)), short(time.Duration(s.IntervalSeconds*float64(time.Second))),
 			thousands(int(s.CallsPerHour+0.5)), fmt.Sprintf("%.2f", s.CallsPerObjectHour),
 			thousands(s.RestartCalls), clock(s.RestartSeconds), thousands(s.Throttled),
 			clock(s.DriftMeanSeconds), clock(s.DriftWorstSeconds), fmt.Sprintf("%.0f MiB", s.RSSMiB), cpu)
 	}
-	return t.String() + fmt.Sprintf(steadyNote, teamMembers, short(driftInterval), intervals, handChanges)
+	return t.String() + fmt.Sprintf(steadyNote, teamMembers, intervals, handChanges)
 }
 
 func (r *report) limiterTable() string {
