@@ -249,13 +249,49 @@ type ConsoleConnectionStatus struct {
 	// heldDeletes is how many team deletions wait for approval.
 	// +optional
 	HeldDeletes int32 `json:"heldDeletes,omitempty"`
-	// approvedDeletes is how many deletions the last approval still permits.
+	// approvedDeletes is how many approved deletions are not done yet.
 	// +optional
 	ApprovedDeletes int32 `json:"approvedDeletes,omitempty"`
+	// brake is what the deletion brake has to know after a restart.
+	// +optional
+	Brake *BrakeStatus `json:"brake,omitempty"`
 	// lastHandledReconcileAt is the last value of the annotation
 	// console-access.dev/reconcile-requested-at that was acted on.
 	// +optional
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+}
+
+// BrakeStatus is what the deletion brake has to know after a restart. It is
+// written before each deletion that is sent to the console.
+type BrakeStatus struct {
+	// recent is how many teams were deleted lately, by when.
+	// +listType=atomic
+	// +optional
+	Recent []DeletionCount `json:"recent,omitempty"`
+	// deleting names the Teams whose deletion was sent, and when, and may not be done.
+	// +listType=atomic
+	// +optional
+	Deleting []DeletionMark `json:"deleting,omitempty"`
+	// approvedUpTo is the last of the held deletions, by the time of the object's
+	// deletion, that were approved; only set while approved ones are not done.
+	// +optional
+	ApprovedUpTo *DeletionMark `json:"approvedUpTo,omitempty"`
+}
+
+// DeletionCount counts deletions.
+type DeletionCount struct {
+	// time, rounded up, at which they were sent to the console.
+	Time metav1.Time `json:"time"`
+	// count of them.
+	Count int32 `json:"count"`
+}
+
+// DeletionMark is a deletion at a time.
+type DeletionMark struct {
+	// time of the deletion.
+	Time metav1.Time `json:"time"`
+	// key of the object: its kind, namespace and name.
+	Key string `json:"key"`
 }
 
 // QuotaStatus is how a rate limit stands.

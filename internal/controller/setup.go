@@ -67,7 +67,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	options := controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, ReconciliationTimeout: reconciliationTimeout}
-	if err := (&team.Reconciler{Desk: desk("Team")}).Setup(ctx, mgr, options); err != nil {
+	if err := (&team.Reconciler{Desk: desk(access.TeamKind)}).Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("teams: %w", err)
 	}
 	if err := (&userrole.Reconciler{Desk: desk("UserRole")}).Setup(ctx, mgr, options); err != nil {

@@ -34,16 +34,20 @@ type cluster struct {
 	stop   func() error
 }
 
+// startCluster starts, or connects to, what the environment says.
 func startCluster() (*cluster, error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") != "" || os.Getenv("USE_EXISTING_CLUSTER") == "true" {
+		return newCluster(startEnvtest)
+	}
+	return newCluster(startControlPlane)
+}
+
+func newCluster(start func(root, crds string) (*rest.Config, func() error, error)) (*cluster, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
 	}
 	crds := filepath.Join(root, "config", "crd", "bases")
-	start := startControlPlane
-	if os.Getenv("KUBEBUILDER_ASSETS") != "" || os.Getenv("USE_EXISTING_CLUSTER") == "true" {
-		start = startEnvtest
-	}
 	c := &cluster{scheme: runtime.NewScheme()}
 	utilruntime.Must(clientgoscheme.AddToScheme(c.scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(c.scheme))

@@ -87,7 +87,29 @@ func Shared(t *testing.T, o Options) *Env {
 func Own(t *testing.T, o Options) *Env {
 	t.Helper()
 	t.Parallel()
-	operator, err := newOperator(sharedCluster(t))
+	return newOwn(t, sharedCluster(t), o)
+}
+
+// Alone is Own with an API server of the test's own, whatever the environment
+// says, for a test that would spoil it for others.
+func Alone(t *testing.T, o Options) *Env {
+	t.Helper()
+	t.Parallel()
+	c, err := newCluster(startControlPlane)
+	if err != nil {
+		t.Fatalf("start the API server: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.stop(); err != nil {
+			t.Errorf("stop the API server: %v", err)
+		}
+	})
+	return newOwn(t, c, o)
+}
+
+func newOwn(t *testing.T, c *cluster, o Options) *Env {
+	t.Helper()
+	operator, err := newOperator(c)
 	if err != nil {
 		t.Fatal(err)
 	}

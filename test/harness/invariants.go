@@ -34,7 +34,9 @@ func (e *Env) checkSecrecy(ctx context.Context) {
 		}
 	}
 	look := func(list client.ObjectList, options ...client.ListOption) {
-		if err := e.cluster.client.List(ctx, list, options...); err != nil {
+		err := e.cluster.client.List(ctx, list, options...)
+		// The test may have deleted the CRD.
+		if client.IgnoreNotFound(err) != nil {
 			e.T.Errorf("list %T to look for the API key: %v", list, err)
 			return
 		}
@@ -77,7 +79,7 @@ func (e *Env) cleanUp(ctx context.Context) {
 	for _, namespace := range e.spaces {
 		teams, roles := &v1alpha1.TeamList{}, &v1alpha1.UserRoleList{}
 		for _, list := range []client.ObjectList{teams, roles} {
-			if err := e.cluster.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			if err := e.cluster.client.List(ctx, list, client.InNamespace(namespace)); client.IgnoreNotFound(err) != nil {
 				e.T.Errorf("list what is to be cleaned up: %v", err)
 			}
 		}

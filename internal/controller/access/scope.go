@@ -107,7 +107,12 @@ func (d *Desk) letGo(name types.NamespacedName) {
 	})
 }
 
-func (d *Desk) key(name types.NamespacedName) string { return d.Kind + "/" + name.String() }
+func (d *Desk) key(name types.NamespacedName) string { return keyOf(d.Kind, name) }
+
+// TeamKind is the kind whose deletions a brake may hold.
+const TeamKind = "Team"
+
+func keyOf(kind string, name types.NamespacedName) string { return kind + "/" + name.String() }
 
 // Key names the object in the quota.
 func (s *Scope) Key() string { return s.key(s.Name) }
@@ -300,11 +305,6 @@ func (s *Scope) Synced(wrote bool) {
 
 // Finalized reports whether the object has our finalizer.
 func (s *Scope) Finalized() bool { return slices.Contains(s.Obj.GetFinalizers(), v1alpha1.Finalizer) }
-
-// ForcedOrphan reports whether a person wants the object gone without any call.
-func (s *Scope) ForcedOrphan() bool {
-	return s.Obj.GetAnnotations()[v1alpha1.ForceOrphanAnnotation] == "true"
-}
 
 func clone(obj v1alpha1.AccessObject) v1alpha1.AccessObject {
 	return obj.DeepCopyObject().(v1alpha1.AccessObject)

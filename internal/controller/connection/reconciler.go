@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -190,11 +189,18 @@ func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (c
 		return *v, 0, nil
 	}
 	st := r.state(c.Name)
-	if v := r.open(c, st, key); v != nil {
+	v, err = r.open(ctx, c, st, key)
+	if err != nil {
+		return condition.Verdict{}, 0, err
+	}
+	if v != nil {
 		r.unlink(c.Name)
 		return *v, 0, nil
 	}
 	if err := r.approve(ctx, c, st.link.Brake); err != nil {
+		return condition.Verdict{}, 0, err
+	}
+	if err := st.link.Brake.Save(ctx); err != nil {
 		return condition.Verdict{}, 0, err
 	}
 	v2, again := r.read(c, st)
@@ -229,7 +235,7 @@ func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (st
 }
 
 // open makes sure that the link leads where the spec says, with this key.
-func (r *Reconciler) open(c *v1alpha1.ConsoleConnection, st *state, key string) *condition.Verdict {
+func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state, key string) (*condition.Verdict, error) {
 	group := groupOf(&c.Spec, key)
 	target := Target{Provider: c.Spec.Provider, Endpoint: c.Spec.Endpoint, APIKey: key, CABundle: c.Spec.CABundle}
 	if st.group == "" && c.Status.Quota != nil {
@@ -242,67 +248,24 @@ func (r *Reconciler) open(c *v1alpha1.ConsoleConnection, st *state, key string) 
 	project, err := r.projects.acquire(c.Name, target, group, previous, configOf(&c.Spec.RateLimit))
 	if err != nil {
 		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s. Correct the spec or the Secret.", err)
-		return &v
+		return &v, nil
 	}
-	if st.link == nil || st.link.Project != project {
-		switch {
-		case st.brake == nil:
-			st.brake = access.NewBrake(r.wake(c.Name))
-		case st.link == nil:
-			st.brake.Clear()
+	if st.link == nil {
+		if err := r.resume(ctx, c, st); err != nil {
+			return nil, err
 		}
+	}
+	configure(c, st.brake)
+	if st.link == nil || st.link.Project != project {
 		st.link, st.since = &access.Link{Project: project, Brake: st.brake}, time.Time{}
-		r.brake(c, st.brake)
 		project.Subscribe("ConsoleConnection/"+c.Name, func(console.Change) { r.wake(c.Name)() })
 		r.Links.Set(c.Name, st.link)
 	}
-	r.brake(c, st.link.Brake)
-	return nil
-}
-
-func (r *Reconciler) brake(c *v1alpha1.ConsoleConnection, brake *access.Brake) {
-	spec := c.Spec.DeletionBrake
-	limit, per := int32(10), time.Minute
-	if spec.MaxDeletes != nil {
-		limit = *spec.MaxDeletes
-	}
-	if spec.Per.Duration > 0 {
-		per = spec.Per.Duration
-	}
-	brake.Configure(int(limit), per)
+	return nil, nil
 }
 
 func (r *Reconciler) wake(name string) func() {
 	return func() { r.Queue.Add(types.NamespacedName{Name: name}, 0) }
-}
-
-// approve acts on a person's approval of held deletions and takes the
-// annotation away, so that it counts once.
-func (r *Reconciler) approve(ctx context.Context, c *v1alpha1.ConsoleConnection, brake *access.Brake) error {
-	said, ok := c.Annotations[v1alpha1.ApproveDeletesAnnotation]
-	if !ok {
-		return nil
-	}
-	n, err := strconv.Atoi(said)
-	understood := err == nil && n >= 0
-	if said == "all" {
-		n, understood = -1, true
-	}
-	if !understood {
-		r.Events.Eventf(c, nil, corev1.EventTypeWarning, "ApprovalNotUnderstood", "Approve",
-			"%s must be a number or all; nothing was approved. Set it again.", v1alpha1.ApproveDeletesAnnotation)
-	}
-	before := c.DeepCopy()
-	delete(c.Annotations, v1alpha1.ApproveDeletesAnnotation)
-	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("take away the annotation %s: %w", v1alpha1.ApproveDeletesAnnotation, err)
-	}
-	if understood {
-		held, _ := brake.Standing()
-		brake.Approve(n)
-		r.Events.Eventf(c, nil, corev1.EventTypeNormal, "DeletionsApproved", "Approve", "Approved %s of %d held deletions.", said, held)
-	}
-	return nil
 }
 
 // read has users and teams listed when that is due, and judges how it went.

@@ -164,26 +164,63 @@ func TestSecrets(t *testing.T) {
 	})
 }
 
-// A suspended connection does not forget what was deleted through it.
+// A suspended connection and a new process do not forget what was deleted
+// through it, nor what was held.
 func TestBrakeOutlivesTheLink(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.DeletionBrake.MaxDeletes = new(int32(2)) })
-		b.reconcile(t)
-		brake := b.Links.Get("default").Brake
-		for i := range 3 {
-			if passed := brake.Pass(fmt.Sprint(i), false, func() {}); passed != (i < 2) {
-				t.Fatalf("deletion %d passed: %v", i, passed)
+	interruptions := map[string]func(*testing.T, *bench){
+		"suspended": func(t *testing.T, b *bench) {
+			for _, suspend := range []bool{true, false} {
+				b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = suspend })
+				b.reconcile(t)
 			}
-		}
-		for _, suspend := range []bool{true, false} {
-			b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = suspend })
+		},
+		"restarted": func(t *testing.T, b *bench) {
+			b.Close()
+			old := b.Reconciler
+			b.Reconciler = New(old.Client, &access.Registry{}, old.Events, old.Namespace, old.projects.dial, old.projects.newLimiter)
+			t.Cleanup(b.Close)
 			b.reconcile(t)
-		}
-		brake = b.Links.Get("default").Brake
-		if held, _ := brake.Standing(); held != 0 || brake.Pass("3", false, func() {}) {
-			t.Errorf("%d are held before they ask, or the deletions before no longer count", held)
-		}
-	})
+		},
+	}
+	for name, interrupt := range interruptions {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.DeletionBrake.MaxDeletes = new(int32(2)) })
+				b.reconcile(t)
+				brake := b.Links.Get("default").Brake
+				for i := range 2 {
+					d := access.Deletion{Key: fmt.Sprint(i), Since: time.Now()}
+					if !brake.Pass(d) {
+						t.Fatalf("deletion %d is held", i)
+					}
+					if err := brake.Sending(t.Context(), d.Key); err != nil {
+						t.Fatal(err)
+					}
+					brake.Drop(d.Key)
+				}
+				interrupt(t, b)
+				brake = b.Links.Get("default").Brake
+				if brake.Pass(access.Deletion{Key: "another", Since: time.Now()}) {
+					t.Error("the deletions before no longer count")
+				}
+				brake.Drop("another")
+				held := &v1alpha1.Team{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: "held", Finalizers: []string{v1alpha1.Finalizer}}}
+				held.Status.ID = "id"
+				held.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Reason: v1alpha1.ReasonDeletionHeld}}
+				if err := b.Client.Create(t.Context(), held); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.Client.Delete(t.Context(), held); err != nil {
+					t.Fatal(err)
+				}
+				interrupt(t, b)
+				time.Sleep(time.Hour)
+				if held, _ := b.Links.Get("default").Brake.Standing(); held != 1 {
+					t.Errorf("%d are held, want 1", held)
+				}
+			})
+		})
+	}
 }
 
 func TestApprovals(t *testing.T) {
@@ -194,7 +231,7 @@ func TestApprovals(t *testing.T) {
 				b.reconcile(t)
 				brake := b.Links.Get("default").Brake
 				for i := range 3 {
-					brake.Pass(fmt.Sprint(i), false, func() {})
+					brake.Pass(access.Deletion{Key: fmt.Sprint(i), Since: time.Now()})
 				}
 				b.edit(t, func(c *v1alpha1.ConsoleConnection) {
 					c.Annotations = map[string]string{v1alpha1.ApproveDeletesAnnotation: said}

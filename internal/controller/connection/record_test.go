@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
@@ -24,7 +25,9 @@ func newClient(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) 
 			t.Fatal(err)
 		}
 	}
+	ofConnection := func(o client.Object) []string { return []string{o.(v1alpha1.AccessObject).ConnectionName()} }
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithIndex(&v1alpha1.Team{}, access.ConnectionIndex, ofConnection).
 		WithStatusSubresource(&v1alpha1.ConsoleConnection{}).WithInterceptorFuncs(funcs).Build()
 }
 

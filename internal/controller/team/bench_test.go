@@ -69,7 +69,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 }
 
 func (b *bench) link() *access.Link {
-	brake := access.NewBrake(nil)
+	brake := access.NewBrake(access.BrakeRecord{}, nil, nil)
 	brake.Configure(1, time.Minute)
 	return &access.Link{Project: b.project, Brake: brake}
 }

@@ -8,6 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -27,31 +28,16 @@ func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 	return s.Finish(ctx, condition.Of(v), err)
 }
 
-// orphans reports whether the team in the console stays.
-func (s *team) orphans() bool {
-	spec, status := &s.obj.Spec, &s.obj.Status
-	switch {
-	case s.ForcedOrphan(), spec.Mode == v1alpha1.ModeObserve:
-		return true
-	case status.ID == "" && status.CreateIntent == nil:
-		return true
-	case spec.DeletionPolicy == "":
-		return status.Adopted
-	default:
-		return spec.DeletionPolicy == v1alpha1.TeamOrphan
-	}
-}
-
 // remove returns nothing when there is nothing left to do in the console.
 func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
-	if s.orphans() {
+	if access.Orphans(s.obj) {
 		return nil, nil
 	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
 		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
 			v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
 		}
-		if v != nil && s.held() {
+		if v != nil && access.IsHeld(s.obj) {
 			// Only a person's approval ends this, not a restart or an outage.
 			v.State, v.Reason = condition.Stalled, v1alpha1.ReasonDeletionHeld
 			v.Message = "This deletion is held until a person approves it. " + v.Message
@@ -79,23 +65,19 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	if s.Memo.Began.IsZero() {
 		s.Memo.Began = time.Now()
 	}
-	if err := s.Link.Project.DeleteTeam(ctx, s.Caller(quota.Revoke), s.obj.Status.ID); err != nil {
+	sending := console.BeforeSend(ctx, func() error { return s.Link.Brake.Sending(ctx, s.Key()) })
+	if err := s.Link.Project.DeleteTeam(sending, s.Caller(quota.Revoke), s.obj.Status.ID); err != nil {
 		return nil, err
 	}
 	s.Changed("Deleted", "Deleted the team %q, id %s, in the console.", s.obj.ConsoleName(), s.obj.Status.ID)
 	return nil, nil
 }
 
-// held reports whether the status says that the deletion is held.
-func (s *team) held() bool {
-	reason, _ := condition.Current(s.obj.Status.Conditions, s.obj.Generation)
-	return reason == v1alpha1.ReasonDeletionHeld
-}
-
 // brake returns the verdict on a deletion that a person has to approve.
 func (s *team) brake() *condition.Verdict {
-	wasHeld := s.held()
-	if s.Link.Brake.Pass(s.Key(), wasHeld, s.Wake(access.PriorityRelease)) {
+	wasHeld := access.IsHeld(s.obj)
+	asked := access.Deletion{Key: s.Key(), Since: s.obj.DeletionTimestamp.Time, Held: wasHeld, Release: s.Wake(access.PriorityRelease)}
+	if s.Link.Brake.Pass(asked) {
 		return nil
 	}
 	limit, per := s.Link.Brake.Limit()

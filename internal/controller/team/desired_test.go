@@ -57,9 +57,7 @@ func TestOrphans(t *testing.T) {
 		}, false},
 	}
 	for _, tt := range tests {
-		obj := object("x", tt.change)
-		s := &team{Scope: &access.Scope{Obj: obj}, obj: obj}
-		if got := s.orphans(); got != tt.want {
+		if got := access.Orphans(object("x", tt.change)); got != tt.want {
 			t.Errorf("%s: orphans %v, want %v", tt.name, got, tt.want)
 		}
 	}

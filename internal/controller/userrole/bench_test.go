@@ -71,7 +71,7 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 			Links: &access.Registry{}, Events: b.recorder, Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: "UserRole",
 			Metrics: metrics.New(prometheus.NewRegistry()),
 		}}
-		b.Links.Set("default", &access.Link{Project: project, Brake: access.NewBrake(nil)})
+		b.Links.Set("default", &access.Link{Project: project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)})
 		test(t, b)
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
@@ -31,7 +32,7 @@ func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 // dismiss returns nothing when there is nothing left to do in the console.
 func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	role, ok := s.finalRole()
-	if !ok || s.ForcedOrphan() {
+	if !ok || access.ForcedOrphan(s.obj) {
 		return nil, nil
 	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
