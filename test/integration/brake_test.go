@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -156,7 +157,8 @@ var massDeletions = map[string]func(namespace string) client.Object{
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	},
 	"CRD": func(string) client.Object {
-		crd := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "teams." + v1alpha1.GroupVersion.Group}}
+		crd := &unstructured.Unstructured{}
+		crd.SetName("teams." + v1alpha1.GroupVersion.Group)
 		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		return crd
 	},
