@@ -42,7 +42,7 @@ func (p *Project) write(change func(*state)) {
 		p.past = slices.DeleteFunc(p.past, func(s pastState) bool { return t.Sub(s.writtenAt) >= lag })
 		p.past = append(p.past, pastState{t, p.now.clone()})
 	}
-	change(p.now)
+	p.observed(func() { change(p.now) })
 }
 
 // visible is the state that reads show: that of StaleReads ago.
@@ -62,7 +62,7 @@ func (p *Project) edit(change func(*state)) {
 	for _, s := range p.past {
 		change(s.before)
 	}
-	change(p.now)
+	p.observed(func() { change(p.now) })
 }
 
 func (p *Project) newID(kind string) string {
@@ -128,6 +128,31 @@ func (p *Project) User(email string) (User, bool) {
 	p.srv.mu.Lock()
 	defer p.srv.mu.Unlock()
 	return p.now.users.get(fold(email))
+}
+
+// EditUser changes the user with that address, and reports whether there is one.
+func (p *Project) EditUser(email string, change func(*User)) bool {
+	p.srv.mu.Lock()
+	defer p.srv.mu.Unlock()
+	u, ok := p.now.users.get(fold(email))
+	if ok {
+		change(&u)
+		p.putUser(u)
+	}
+	return ok
+}
+
+// EditTeam changes the team with that id, and reports whether there is one.
+func (p *Project) EditTeam(id string, change func(*Team)) bool {
+	p.srv.mu.Lock()
+	defer p.srv.mu.Unlock()
+	t, ok := p.now.teams.get(id)
+	if ok {
+		t = t.detached()
+		change(&t)
+		p.putTeam(t)
+	}
+	return ok
 }
 
 // Team returns the team with that id.

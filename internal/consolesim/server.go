@@ -33,6 +33,10 @@ type Options struct {
 	Behavior *Behavior
 	// RandSeed makes faults that strike by probability repeatable.
 	RandSeed uint64
+	// Observe is told of every change to a team or user, while it is being
+	// made: it must be quick and must not call the server. Of what is loaded
+	// whole it is told as of changes by hand. Nil: nobody is told.
+	Observe func(Change)
 	// RemoteControl lets clients from other machines use /_sim/.
 	RemoteControl bool
 }
@@ -67,6 +71,8 @@ type Server struct {
 	lastFault int
 	rand      *rand.Rand
 	log       requestLog
+	// performing is the request that is being carried out.
+	performing *Request
 }
 
 type apiKey struct {
@@ -282,6 +288,8 @@ func (s *Server) perform(c *call) answer {
 		return *failure(http.StatusForbidden, "Forbidden. The request was valid, but the server is refusing action. "+
 			"You might not have the necessary permissions to access the resource.")
 	}
+	s.performing = c.entry
+	defer func() { s.performing = nil }()
 	a, err := c.route.handle(c.key.project, c)
 	if err == nil {
 		return a
