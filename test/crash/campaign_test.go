@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/test/harness"
+	"github.com/console-access/console-access-operator/test/harness/managerproc"
 )
 
 const (
@@ -33,14 +34,14 @@ type campaign struct {
 	rng      *rand.Rand
 	start    time.Time
 	objects  []client.Object
-	managers [2]*manager
-	events   chan event
+	managers [2]*managerproc.Manager
+	events   chan managerproc.Event
 
 	unwritten            int // the number of the last write before
 	killed, killedLeader int
 	// dead is the leader that was killed last, while its Lease is to be given up.
-	dead             *manager
-	lastLeader       *manager
+	dead             *managerproc.Manager
+	lastLeader       *managerproc.Manager
 	leaders, changes int      // how often one was elected, and another one than before
 	exits            []string // of processes that nobody killed
 }
@@ -49,7 +50,7 @@ type campaign struct {
 // once and the rest evenly over the kills.
 func (c *campaign) run(ctx context.Context, n int) {
 	for _, m := range c.managers {
-		if err := m.start(); err != nil {
+		if err := m.Start(); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -81,7 +82,7 @@ func (c *campaign) killOne(ctx context.Context) {
 	life := time.Duration(c.rng.Int64N(int64(longestLife)))
 	atLeader, release := c.rng.IntN(100) < aimedAtLeader, c.rng.IntN(100) < released
 	a, b := c.managers[0], c.managers[1]
-	for !a.running || !b.running || !a.leads && !b.leads {
+	for !a.Running || !b.Running || !a.Leads && !b.Leads {
 		c.await(ctx, nil)
 	}
 	timer := time.NewTimer(life)
@@ -89,17 +90,17 @@ func (c *campaign) killOne(ctx context.Context) {
 	for c.await(ctx, timer.C) {
 	}
 	victim := a
-	if b.leads == atLeader {
+	if b.Leads == atLeader {
 		victim = b
 	}
-	if victim.leads {
+	if victim.Leads {
 		c.killedLeader++
 		if release {
 			c.dead = victim
 		}
 	}
 	c.killed++
-	if err := victim.kill(); err != nil {
+	if err := victim.Kill(); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -119,13 +120,13 @@ func (c *campaign) await(ctx context.Context, timeout <-chan time.Time) bool {
 	return false
 }
 
-func (c *campaign) handle(e event) {
-	m := e.manager
-	if e.process != m.process {
+func (c *campaign) handle(e managerproc.Event) {
+	m := e.Manager
+	if !e.Current() {
 		return
 	}
-	if !e.ended {
-		m.leads = true
+	if !e.Ended {
+		m.Leads = true
 		c.leaders++
 		if m != c.lastLeader {
 			c.lastLeader = m
@@ -133,14 +134,14 @@ func (c *campaign) handle(e event) {
 		}
 		return
 	}
-	if m.running { // nobody killed it
-		c.exits = append(c.exits, fmt.Sprintf("%s: %s", m.name, e.last))
+	if m.Running { // nobody killed it
+		c.exits = append(c.exits, fmt.Sprintf("%s: %s", m.Name, e.Last))
 	}
 	if m == c.dead {
 		c.dead = nil
 		c.release()
 	}
-	if err := m.start(); err != nil {
+	if err := m.Start(); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -173,23 +174,6 @@ func (c *campaign) settle(ctx context.Context) {
 		}
 		timer := time.NewTimer(time.Second)
 		for c.await(ctx, timer.C) {
-		}
-	}
-}
-
-// end kills the managers for good.
-func (c *campaign) end() {
-	running := 0
-	for _, m := range c.managers {
-		if m.process > 0 {
-			running++
-			_ = m.cmd.Process.Kill()
-		}
-	}
-	for running > 0 {
-		e := <-c.events
-		if e.ended && e.process == e.manager.process {
-			running--
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/test/harness"
+	"github.com/console-access/console-access-operator/test/harness/managerproc"
 )
 
 // windows have the ratios of those of the Console API, 100 per 10s and 900 per
@@ -28,7 +29,7 @@ const latency = 5 * time.Millisecond
 // TestCrash kills managers while objects are being applied. At the end no
 // window of the console was ever overfilled, and every object is true.
 func TestCrash(t *testing.T) {
-	e := harness.Own(t, harness.Options{
+	e := harness.Outside(t, harness.Options{
 		Windows:  windows,
 		Behavior: func(b *consolesim.Behavior) { b.Latency = latency },
 		Connection: func(spec *v1alpha1.ConsoleConnectionSpec) {
@@ -36,25 +37,31 @@ func TestCrash(t *testing.T) {
 			spec.Drift.Interval.Duration = 10 * time.Minute
 		},
 	})
-	e.Operator.Stop() // here it runs as processes
 
 	drawn := *seed
 	if drawn == 0 {
 		drawn = rand.Uint64()
 	}
 	t.Logf("%d kills while %d UserRoles and %d Teams are applied: -seed %d", *kills, *roles, *teams, drawn)
-	c := &campaign{t: t, e: e, rng: rand.New(rand.NewPCG(drawn, 0)), events: make(chan event, 1000), start: time.Now()}
-	kubeconfig := e.Kubeconfig()
+	c := &campaign{t: t, e: e, rng: rand.New(rand.NewPCG(drawn, 0)), events: make(chan managerproc.Event, 1000), start: time.Now()}
+	binary, err := managerproc.Build("manager-crash", *race)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := managerproc.Options{
+		Binary: binary, Kubeconfig: e.Kubeconfig(), Namespace: e.Operator.Namespace, LogDir: t.TempDir(),
+		Lease: 2 * time.Second, Renew: 1800 * time.Millisecond, Retry: 100 * time.Millisecond,
+	}
 	for i, name := range []string{"manager-a", "manager-b"} {
-		offset := clockOffset
+		run.Name, run.ClockOffset = name, clockOffset
 		if i == 1 {
-			offset = -offset
+			run.ClockOffset = -clockOffset
 		}
-		c.managers[i] = newManager(t, name, kubeconfig, e.Operator.Namespace, offset, c.events)
+		c.managers[i] = managerproc.New(run, c.events)
 	}
 	c.prepare(*roles, *teams)
 	t.Cleanup(func() { e.DiscardMany(c.objects) })
-	t.Cleanup(c.end)
+	t.Cleanup(func() { managerproc.End(c.events, c.managers[:]...) })
 
 	c.unwritten = c.written()
 

@@ -10,13 +10,8 @@
 package crash
 
 import (
-	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/console-access/console-access-operator/test/harness"
@@ -36,35 +31,4 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(harness.Main(m))
-}
-
-// managerBinary builds the manager as it is now.
-var managerBinary = sync.OnceValues(func() (string, error) {
-	root, err := moduleRoot()
-	if err != nil {
-		return "", err
-	}
-	name, args := "manager-crash", []string{"build", "-trimpath", "-ldflags=-s -w"}
-	if *race {
-		name, args = "manager-crash-race", []string{"build", "-trimpath", "-race"}
-	}
-	path := filepath.Join(root, "bin", name)
-	build := exec.Command("go", append(args, "-o", path, "./cmd")...)
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the manager: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func moduleRoot() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("find go.mod: %w", err)
-	}
-	mod := string(out)
-	if len(mod) < 2 {
-		return "", errors.New("there is no go.mod above the test's directory")
-	}
-	return filepath.Dir(mod[:len(mod)-1]), nil
 }

@@ -118,8 +118,12 @@ func (c *campaign) check() {
 	}
 	c.checkEvents()
 	for _, m := range c.managers {
-		if lines := m.logged(c.t, c.e.Key, "bserved a panic", "DATA RACE", "fatal error"); len(lines) > 0 {
-			c.t.Errorf("%s logged %d lines that it should not, such as %s", m.name, len(lines), lines[0])
+		lines, err := m.Logged(c.e.Key, "bserved a panic", "DATA RACE", "fatal error")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(lines) > 0 {
+			c.t.Errorf("%s logged %d lines that it should not, such as %s", m.Name, len(lines), lines[0])
 		}
 	}
 }

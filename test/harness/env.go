@@ -29,6 +29,8 @@ type Options struct {
 	Windows []consolesim.Window
 	// Behavior changes the console's switches before anything is read.
 	Behavior func(*consolesim.Behavior)
+	// Console changes what else the console is made with.
+	Console func(*consolesim.Options)
 	// Teams that the console has at first.
 	Teams []consolesim.Team
 	// Connection changes the spec before the connection is created.
@@ -119,6 +121,18 @@ func newOwn(t *testing.T, c *cluster, o Options) *Env {
 	return newEnv(t, operator, o)
 }
 
+// Outside gives the test an environment for operators that are processes of
+// their own, and marks the test as parallel: [Env.Operator] does not run.
+func Outside(t *testing.T, o Options) *Env {
+	t.Helper()
+	t.Parallel()
+	operator, err := newOperator(sharedCluster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newEnv(t, operator, o)
+}
+
 func newEnv(t *testing.T, operator *Operator, o Options) *Env {
 	t.Helper()
 	if o.Windows == nil {
@@ -129,7 +143,11 @@ func newEnv(t *testing.T, operator *Operator, o Options) *Env {
 	if o.Behavior != nil {
 		o.Behavior(&behavior)
 	}
-	sim := consolesim.New(consolesim.Options{Keys: []string{key}, Windows: o.Windows, Behavior: &behavior})
+	made := consolesim.Options{Keys: []string{key}, Windows: o.Windows, Behavior: &behavior}
+	if o.Console != nil {
+		o.Console(&made)
+	}
+	sim := consolesim.New(made)
 	if err := sim.Load(consolesim.State{Users: People(), Teams: o.Teams, Roles: consolesim.DemoState().Roles}); err != nil {
 		t.Fatal(err)
 	}

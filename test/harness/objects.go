@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -47,6 +48,9 @@ func (e *Env) connectionName() string {
 // Client is a client of the API server, without a cache. Objects made with it
 // are no operator's; see [Env.Create].
 func (e *Env) Client() client.Client { return e.cluster.client }
+
+// Config is how to reach the API server.
+func (e *Env) Config() *rest.Config { return rest.CopyConfig(e.cluster.config) }
 
 // Create creates objects for the test's operator.
 func (e *Env) Create(objects ...client.Object) {
