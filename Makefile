@@ -8,8 +8,8 @@ OPERATOR_NAMESPACE ?= console-access-system
 ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
-# `make test-fairness` and `make test-crash`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/generated ./test/integration ./test/layout
+# `make test-fairness`, `make test-crash` and `make chaos`.
+TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
 # Vetting as part of the tests would analyse every dependency, too: `make vet`.
@@ -67,6 +67,14 @@ test-cluster: ## Run all tests against the cluster of the current kubeconfig.
 .PHONY: test-crash
 test-crash: controlplane ## Kill managers 200 times while 2,000 objects are being applied; takes about ten minutes.
 	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/crash -kills 200 -roles 2000 -teams 100
+
+# How long it lasts, and what it is drawn from, e.g. make chaos CHAOS_FOR=30m SEED=7
+CHAOS_FOR ?= 5m
+SEED ?= 0
+
+.PHONY: chaos
+chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR (5m); SEED=N draws the same again.
+	$(GO) test -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(SEED) $(TESTARGS)
 
 .PHONY: test-fairness
 test-fairness: controlplane ## One object beside 5,000 that wait.

@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/console-access/console-access-operator/internal/consolesim"
+)
+
+// A count is what one object's writes are held against.
+type count struct {
+	finding                                      Finding
+	writes, specs, hand, failed, orphaned, stale int
+}
+
+// countWrites finds objects that were written more often than anything explains.
+//
+// Every write needs a reason, and each reason is good for one write:
+//
+//   - the object was created, its spec changed, or it was deleted;
+//   - somebody changed the team or the user by hand, or a person whom it names
+//     came into the project;
+//   - the write before was refused, or its answer was spoilt or cut;
+//   - the process that sent the write before ended while it was under way, so
+//     that nobody took note of the answer;
+//   - another process became the leader while reads still showed the time before
+//     the last write, of which it cannot know.
+//
+// Nothing else is a reason: neither time passing, nor a restart, nor another
+// leader, nor an API server that loses status updates, nor a console that
+// changes the way in which it spells what it holds. So the bound fails for a
+// manager that writes at every start, at every comparison, or as often as the
+// console answers in another spelling.
+func (a *audit) countWrites() {
+	teams, users := map[*Team]*count{}, map[string]*count{}
+	for _, life := range a.teams {
+		teams[life] = &count{finding: Finding{Rule: Restless, Subject: "Team " + life.Name}}
+		teams[life].specs = len(life.Specs)
+		if !life.Deleted.IsZero() {
+			teams[life].specs++
+		}
+	}
+	for _, life := range a.roles {
+		email := key(string(life.Specs[0].Spec.Email))
+		if users[email] == nil {
+			users[email] = &count{finding: Finding{Rule: Restless, Subject: "user " + email, Email: email}}
+		}
+		users[email].specs += len(life.Specs)
+		if !life.Deleted.IsZero() {
+			users[email].specs++
+		}
+	}
+	find := func(id, name, email string, at time.Time) *count {
+		switch {
+		case email != "":
+			return users[email]
+		case id != "":
+			if owners := a.owners(id); len(owners) > 0 {
+				c := teams[owners[len(owners)-1]]
+				c.finding.Team = id
+				return c
+			}
+		case name != "":
+			for _, life := range slices.Backward(a.teams) {
+				for _, spec := range life.believed(at) {
+					if life.at(at) && ConsoleName(life.Name, &spec) == name {
+						return teams[life]
+					}
+				}
+			}
+		}
+		return nil
+	}
+	for _, c := range a.changes {
+		if c.Request > 0 {
+			continue
+		}
+		id, email := "", ""
+		if c.UserAfter != nil {
+			email = key(c.UserAfter.Email)
+		}
+		for _, t := range []*consolesim.Team{c.TeamBefore, c.TeamAfter} {
+			if t != nil {
+				id = t.ID
+			}
+		}
+		if count := find(id, "", email, c.At); count != nil {
+			count.hand++
+		}
+	}
+	for _, r := range a.writes() {
+		id, name, email := target(r)
+		c := find(id, name, email, r.Received)
+		if c == nil {
+			continue // what it changed, if anything, is held to the other rules
+		}
+		c.writes++
+		c.finding.At = r.Received
+		switch {
+		case spoilt(r):
+			c.failed++
+		case a.unheard(r):
+			c.orphaned++
+		case a.forgotten(r):
+			c.stale++
+		}
+	}
+	for _, c := range teams {
+		a.judge(c)
+	}
+	for _, c := range users {
+		a.judge(c)
+	}
+}
+
+func (a *audit) judge(c *count) {
+	if allowed := c.specs + c.hand + c.failed + c.orphaned + c.stale; c.writes > allowed {
+		a.find(c.finding, "was written %d times; %d are explained: %d by what it said, %d by hand, %d failed, %d unheard, %d before reads showed it",
+			c.writes, allowed, c.specs, c.hand, c.failed, c.orphaned, c.stale)
+	}
+}
+
+// spoilt reports whether a write was not, or not understandably, answered well.
+func spoilt(r consolesim.Request) bool {
+	delayed := []string{"", string(consolesim.EffectLatency), string(consolesim.EffectLatencyAfter), string(consolesim.EffectSlowBody)}
+	return r.Status < 200 || r.Status > 299 || !slices.Contains(delayed, r.Fault)
+}
+
+// heardWithin is how long after its answer a write is certainly taken note of.
+const heardWithin = time.Second
+
+// unheard reports whether a process ended while the request was under way.
+func (a *audit) unheard(r consolesim.Request) bool {
+	return slices.ContainsFunc(a.deaths, func(t time.Time) bool {
+		return t.After(r.Received) && (r.Answered.IsZero() || t.Before(r.Answered.Add(heardWithin)))
+	})
+}
+
+// forgotten reports whether somebody became the leader while reads did not show
+// the write yet.
+func (a *audit) forgotten(r consolesim.Request) bool {
+	return a.StaleReads > 0 && slices.ContainsFunc(a.elections, func(t time.Time) bool {
+		return t.After(r.Received) && t.Before(r.Answered.Add(a.StaleReads+transit))
+	})
+}

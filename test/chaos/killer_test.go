@@ -1,0 +1,117 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/console-access/console-access-operator/test/harness/managerproc"
+)
+
+const (
+	// shortestLife and longestLife are between an election and the next kill.
+	shortestLife, longestLife = 500 * time.Millisecond, 15 * time.Second
+	// aimedAtLeader is how many of a hundred kills hit the leader, the rest the
+	// other one; bothAtOnce is after how many the other one is killed as well.
+	aimedAtLeader, bothAtOnce = 80, 15
+)
+
+// A killer keeps two managers running, and kills them.
+type killer struct {
+	c        *campaign
+	rng      *rand.Rand
+	events   chan managerproc.Event
+	managers [2]*managerproc.Manager
+
+	mu                   sync.Mutex
+	killed, killedLeader int
+	leader               *managerproc.Manager
+	elections, changes   int
+	exits                []string // of processes that nobody killed
+}
+
+// run keeps the managers running until ctx ends, and kills them until ill does.
+func (k *killer) run(ctx, ill context.Context) {
+	defer managerproc.End(k.events, k.managers[:]...)
+	for _, m := range k.managers {
+		k.begin(m)
+	}
+	timer := time.NewTimer(k.life())
+	defer timer.Stop()
+	for {
+		select {
+		case e := <-k.events:
+			if k.handle(e) && ill.Err() == nil {
+				timer.Reset(k.life())
+			}
+		case <-timer.C:
+			if ill.Err() == nil {
+				k.kill()
+				timer.Reset(longestLife) // should nobody be elected
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (k *killer) life() time.Duration {
+	return shortestLife + time.Duration(k.rng.Int64N(int64(longestLife-shortestLife)))
+}
+
+func (k *killer) begin(m *managerproc.Manager) {
+	if err := m.Start(); err != nil {
+		k.c.t.Errorf("start a manager: %v", err)
+	}
+}
+
+// kill kills the leader or the other one, or both.
+func (k *killer) kill() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	victim, other := k.managers[0], k.managers[1]
+	if other.Leads == (k.rng.IntN(100) < aimedAtLeader) {
+		victim, other = other, victim
+	}
+	both := k.rng.IntN(100) < bothAtOnce
+	for _, m := range []*managerproc.Manager{victim, other} {
+		if m == other && !both || !m.Running {
+			continue
+		}
+		k.killed++
+		if m.Leads {
+			k.killedLeader++
+		}
+		if err := m.Kill(); err != nil {
+			k.c.t.Error(err)
+		}
+	}
+}
+
+// handle reports whether a leader was elected.
+func (k *killer) handle(e managerproc.Event) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := e.Manager
+	switch {
+	case !e.Current():
+		return false
+	case !e.Ended:
+		m.Leads = true
+		k.elections++
+		if m != k.leader {
+			k.leader = m
+			k.changes++
+		}
+		k.c.ledger.Elected()
+		return true
+	}
+	k.c.ledger.Died()
+	if m.Running {
+		k.exits = append(k.exits, fmt.Sprintf("%s: %s", m.Name, e.Last))
+	}
+	k.begin(m)
+	return false
+}
