@@ -31,7 +31,14 @@ var alone sync.Mutex
 // come UserRoles, not yet created, that make each of these people a Member.
 func newEnv(t *testing.T, n int, windows ...consolesim.Window) (*harness.Env, []client.Object) {
 	t.Helper()
-	e := harness.Own(t, harness.Options{Windows: windows, Unconnected: true})
+	return newEnvWith(t, n, harness.Options{Windows: windows})
+}
+
+// newEnvWith is newEnv with more options.
+func newEnvWith(t *testing.T, n int, o harness.Options) (*harness.Env, []client.Object) {
+	t.Helper()
+	o.Unconnected = true
+	e := harness.Own(t, o)
 	alone.Lock()
 	t.Cleanup(alone.Unlock)
 	var all []client.Object
