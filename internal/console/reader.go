@@ -72,14 +72,19 @@ func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
 		delete(r.waiters, by.Key)
 		return nil
 	}
-	r.waiters[by.Key] = waiter{since: since, lane: by.Lane, notify: by.Notify}
+	lane := by.Lane
+	if r.good.StartedAt.IsZero() {
+		// Nobody can be served before there is a first listing.
+		lane = min(lane, quota.Change)
+	}
+	r.waiters[by.Key] = waiter{since: since, lane: lane, notify: by.Notify}
 	switch {
 	case r.running == nil && !time.Now().Before(r.retryAt):
-		r.start(by.Lane)
-	case r.running != nil && by.Lane < r.running.lane:
+		r.start(lane)
+	case r.running != nil && lane < r.running.lane:
 		// A check for drift waits for what people wait for, not the reverse.
 		r.running.cancel()
-		r.start(by.Lane)
+		r.start(lane)
 	}
 	if r.err != nil {
 		return fmt.Errorf("%w again after: %w", ErrReading, r.err)

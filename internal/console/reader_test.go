@@ -131,27 +131,38 @@ func TestAskingDoesNotHurry(t *testing.T) {
 func TestListingChangesLane(t *testing.T) {
 	cfg := quota.Config{Share: 100, Windows: []quota.Window{{Requests: 1, Per: time.Minute}}}
 	inProject(t, cfg, func(t *testing.T, b *bench) {
+		// The first listing is no check: nobody can be served before.
 		if _, err := b.FetchUser(t.Context(), caller("first"), "nobody@example.com"); err != nil {
 			t.Fatal(err)
 		}
 		var drift, change tally
 		_ = b.ReadUsers(waiting("check", quota.Drift, &drift), time.Time{})
 		synctest.Wait()
+		if w := b.limiter.Stats().Waiting; w[quota.Drift] != 0 || w[quota.Change] != 1 {
+			t.Fatalf("waiting by lane: %v, want the first listing among what people wait for", w)
+		}
+		time.Sleep(2 * time.Minute)
+		if _, err := b.FetchUser(t.Context(), caller("second"), "nobody@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		since := time.Now()
+		_ = b.ReadUsers(waiting("check", quota.Drift, &drift), since)
+		synctest.Wait()
 		if w := b.limiter.Stats().Waiting; w[quota.Drift] != 1 || w[quota.Change] != 0 {
 			t.Fatalf("waiting by lane: %v, want one check", w)
 		}
-		_ = b.ReadUsers(waiting("person", quota.Change, &change), time.Time{})
+		_ = b.ReadUsers(waiting("person", quota.Change, &change), since)
 		synctest.Wait()
 		if w := b.limiter.Stats().Waiting; w[quota.Drift] != 0 || w[quota.Change] != 1 {
 			t.Errorf("waiting by lane: %v, want the listing to have moved", w)
 		}
-		_ = b.ReadUsers(waiting("second check", quota.Drift, &drift), time.Time{})
+		_ = b.ReadUsers(waiting("second check", quota.Drift, &drift), since)
 		synctest.Wait()
 		if w := b.limiter.Stats().Waiting; w[quota.Drift] != 0 || w[quota.Change] != 1 {
 			t.Errorf("waiting by lane: %v, want the listing where it was", w)
 		}
 		time.Sleep(2 * time.Minute)
-		if drift.count() != 2 || change.count() != 1 || b.sim.Count(consolesim.ListUsers) != 1 {
+		if drift.count() != 3 || change.count() != 1 || b.sim.Count(consolesim.ListUsers) != 2 {
 			t.Errorf("told %d checks and %d person by %d requests", drift.count(), change.count(), b.sim.Count(consolesim.ListUsers))
 		}
 	})

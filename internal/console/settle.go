@@ -75,3 +75,10 @@ func sameTeam(a, b Team) bool {
 
 // listed makes a list a value even when it is nil.
 func listed[T any](list []T) []T { return append([]T{}, list...) }
+
+// lacked reports whether what was last seen at a time, and is not in the
+// listing that began at now, should be asked for by name. From an incomplete
+// listing it may be missing by chance, but hardly from two in a row.
+func lacked(seen, before, now time.Time, complete bool) bool {
+	return !seen.After(now) && (complete || seen.Before(before))
+}

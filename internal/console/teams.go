@@ -211,6 +211,7 @@ func (p *Project) takeUndeletable(id string) error {
 func (p *Project) dropNameless(name string) { delete(p.nameless, nameKey(name)) }
 
 func (p *Project) acceptTeams(l Listing[Team]) {
+	before := p.TeamsRead().StartedAt
 	p.mu.Lock()
 	var change Change
 	listed := make(map[string]bool, len(l.Items))
@@ -234,7 +235,7 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		}
 	}
 	for id, e := range p.byID {
-		if e.presence != Present || listed[id] || !l.Complete || e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}
 		e.presence = Unlisted

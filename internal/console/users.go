@@ -186,6 +186,7 @@ func (p *Project) person(email string) *person {
 }
 
 func (p *Project) acceptUsers(l Listing[User]) {
+	before := p.UsersRead().StartedAt
 	p.mu.Lock()
 	listed := make(map[string]bool, len(l.Items))
 	var change Change
@@ -203,7 +204,7 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		*e = person{presence: Present, user: user, at: l.StartedAt, wake: e.keep(l.StartedAt)}
 	}
 	for key, e := range p.people {
-		if e.presence != Present || listed[key] || !l.Complete || e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+		if e.presence != Present || listed[key] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}
 		e.presence = Unlisted

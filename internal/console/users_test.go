@@ -182,6 +182,32 @@ func TestIncompleteListing(t *testing.T) {
 	})
 }
 
+// What two listings in a row lack is to be asked for by name, although neither
+// was complete: on a console whose listings never add up, nobody would ever be
+// found to have left.
+func TestLackingFromIncompleteListings(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.sim.Seed(5, 5, 1)
+		b.listUsers(t)
+		b.listTeams(t)
+		user, team := b.sim.Users()[2], b.sim.Teams()[2]
+		b.sim.RemoveUser(user.Email)
+		b.sim.RemoveTeam(team.ID)
+		b.behave(t, func(s *consolesim.Behavior) { s.MaxPageSize, s.MoveBetweenPages = 2, -1 })
+		for i := range 2 {
+			b.listUsers(t)
+			b.listTeams(t)
+			want := console.Present
+			if i == 1 {
+				want = console.Unlisted
+			}
+			if u, m := b.User(user.Email).Presence, b.Team(team.ID).Presence; u != want || m != want {
+				t.Errorf("after listing %d: user %v and team %v, want %v", i+1, u, m, want)
+			}
+		}
+	})
+}
+
 func TestAwait(t *testing.T) {
 	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
 		var told, gone, replaced tally
