@@ -72,7 +72,7 @@ type Project struct {
 	demoting    map[string]bool
 	awaited     map[string]awaiting
 	sinks       map[string]func(Change)
-	alone       map[string]bool
+	checks      *checks
 
 	refused   *Error
 	refusedAt time.Time
@@ -96,7 +96,7 @@ func NewProject(api API, limiter *quota.Limiter) *Project {
 		demoting: map[string]bool{},
 		awaited:  map[string]awaiting{},
 		sinks:    map[string]func(Change){},
-		alone:    map[string]bool{},
+		checks:   newChecks(),
 	}
 	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[User], err error) {
@@ -112,7 +112,10 @@ func NewProject(api API, limiter *quota.Limiter) *Project {
 }
 
 // Close ends readings under way. Calls made by callers end with their contexts.
-func (p *Project) Close() { p.cancel() }
+func (p *Project) Close() {
+	p.cancel()
+	p.checks.close()
+}
 
 // Limiter is the quota that the project's calls pay.
 func (p *Project) Limiter() *quota.Limiter { return p.limiter }
@@ -140,29 +143,10 @@ func (p *Project) Settle(key string) {
 // Forget is Settle for a caller that is gone: it awaits nobody either.
 func (p *Project) Forget(key string) {
 	p.Settle(key)
+	p.UnplanCheck(key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.awaited, key)
-	delete(p.alone, key)
-}
-
-// ReadsAlone notes whether the team of that key has to be read by itself once
-// an interval, because listings lack what is to be compared.
-func (p *Project) ReadsAlone(key string, alone bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if alone {
-		p.alone[key] = true
-	} else {
-		delete(p.alone, key)
-	}
-}
-
-// ReadAlone returns how many teams have to be read by themselves.
-func (p *Project) ReadAlone() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.alone)
 }
 
 // Await has notify called, once, when a listing shows one of the addresses.

@@ -278,14 +278,6 @@ func TestEmptyListingTellsNothingOfMembers(t *testing.T) {
 		if b.ListsMembers() {
 			t.Error("an empty listing counts as one with members")
 		}
-		b.ReadsAlone("a", true)
-		b.ReadsAlone("b", true)
-		b.ReadsAlone("b", false)
-		b.ReadsAlone("c", true)
-		b.Forget("c")
-		if n := b.ReadAlone(); n != 1 {
-			t.Errorf("%d teams are read by themselves, want 1", n)
-		}
 		if b.Limiter() != b.limiter {
 			t.Error("Limiter is another one")
 		}

@@ -5,7 +5,6 @@ package connection
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,7 +22,6 @@ import (
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
-	"github.com/console-access/console-access-operator/internal/quota"
 )
 
 // +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections,verbs=list;watch;patch
@@ -58,6 +56,8 @@ type state struct {
 	since time.Time
 	// told is when the quota was last written into the status.
 	told time.Time
+	// requested is the last check asked for by annotation that was begun.
+	requested string
 }
 
 // New returns a Reconciler that reaches consoles through dial, under the
@@ -267,68 +267,3 @@ func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 func (r *Reconciler) wake(name string) func() {
 	return func() { r.Queue.Add(types.NamespacedName{Name: name}, 0) }
 }
-
-// read has users and teams listed when that is due, and judges how it went.
-func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
-	project := st.link.Project
-	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
-	users, teams := project.UsersRead(), project.TeamsRead()
-	unread := users.StartedAt.IsZero() || teams.StartedAt.IsZero()
-	if unread {
-		by.Lane = quota.Change
-	}
-	requested := c.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	if requested != c.Status.LastHandledReconcileAt {
-		c.Status.LastHandledReconcileAt = requested
-		st.since = time.Now()
-	}
-	pause := r.pause(c, project)
-	due := users.StartedAt.Add(pause)
-	if teams.StartedAt.Before(users.StartedAt) {
-		due = teams.StartedAt.Add(pause)
-	}
-	again := time.Until(due)
-	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 {
-		again = access.Interval(c)
-	} else if again <= 0 {
-		again = pause
-		// One listing may be in already while the other, asked for with it, is
-		// still being read; and the first may have been begun by an object.
-		if !unread && st.since.Before(due) {
-			st.since = time.Now()
-		}
-	}
-	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
-	if refused := project.Refused(); refused != nil {
-		err = refused
-	}
-	ready := condition.Synced("The console answers; its users and teams are known.")
-	// A new process reads for the first time what a former one knew already.
-	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
-	if err == nil || errors.Is(err, console.ErrReading) && known && !failing(err) {
-		return ready, again
-	}
-	v, _ := condition.FromError(err, access.Interval(c))
-	return v, again
-}
-
-// failing reports whether an error holds a failed call, beside readings that
-// are merely under way.
-func failing(err error) bool { return console.ClassOf(err) != "" }
-
-// pause is the time between two readings of the listings: the drift interval,
-// or less while somebody waits for a person to appear and it costs little.
-func (r *Reconciler) pause(c *v1alpha1.ConsoleConnection, project *console.Project) time.Duration {
-	interval := access.Interval(c)
-	if project.Awaiting() == 0 {
-		return interval
-	}
-	pages := project.UsersRead().Pages + project.TeamsRead().Pages
-	return min(interval, max(awaitPause, time.Duration(pages)*awaitPausePerPage))
-}
-
-// How often listings are read while somebody waits for a person to appear.
-const (
-	awaitPause        = 30 * time.Second
-	awaitPausePerPage = 10 * time.Second
-)

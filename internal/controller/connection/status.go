@@ -117,8 +117,9 @@ const driftShare = 4
 // onTime tells whether the teams that must be read one by one can all be read
 // within the drift interval.
 func onTime(c *v1alpha1.ConsoleConnection, link *access.Link, status *v1alpha1.ConsoleConnectionStatus) {
-	alone := link.Project.ReadAlone()
-	if alone == 0 || c.Spec.Drift.Policy == v1alpha1.DriftIgnore {
+	alone := link.Project.PlannedChecks()
+	free := c.Spec.RateLimit.Counts == v1alpha1.CountsMutations
+	if alone == 0 || free || c.Spec.Drift.Policy == v1alpha1.DriftIgnore {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.OnTimeCondition)
 		return
 	}

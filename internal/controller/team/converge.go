@@ -2,7 +2,6 @@ package team
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -17,19 +16,9 @@ import (
 
 const updating = "update"
 
-// converge has the console hold the spec, as far as it may, and the members
-// looked at again in time, whatever came of it.
-func (s *team) converge(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
-	v, err := s.settle(ctx, seen)
-	if err == nil && v.RetryAfter == 0 && !s.plan.verifyAt.IsZero() {
-		v.RetryAfter = max(time.Until(s.plan.verifyAt), time.Second)
-	}
-	return v, err
-}
-
-// settle compares the team with the spec, and writes the difference away: at
+// converge compares the team with the spec, and writes the difference away: at
 // most twice, when the console does not keep what it was sent.
-func (s *team) settle(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
+func (s *team) converge(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
 	wrote, refreshed := s.Memo.Attempts > 0 && s.obj.Status.ID != "", false
 	for {
 		if seen.Presence != console.Present {
@@ -73,45 +62,39 @@ func (s *team) settle(ctx context.Context, seen console.Observation[console.Team
 
 // refetch reads the team by its id.
 func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (console.Observation[console.Team], error) {
+	began := time.Now()
 	seen, err := s.Link.Project.FetchTeam(ctx, s.Caller(lane), id)
 	if err == nil && seen.Presence == console.Present {
 		now := metav1.Now().Rfc3339Copy()
 		s.obj.Status.LastVerifiedTime = &now
-		s.plan.checked = time.Now()
-		s.plan.verifyAt = s.plan.checked.Add(s.Interval())
+		s.plan.checked = began
+		s.Link.Project.Checked(s.Key(), began)
 	}
 	return seen, err
 }
 
 // needsMembers reports whether the members must be read before the team can be
-// compared: at first sync when the listing lacks them, and later when they were
-// last seen an interval ago. What was in sync before a restart is spread over
-// the interval. It also plans when they are to be read next.
+// compared: at first sync when the listing lacks them, and later when it is the
+// team's turn, once an interval.
 func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
+	project := s.Link.Project
 	if !want.ManagesMembers() || seen.Value.ID == "" {
-		s.Link.Project.ReadsAlone(s.Key(), false)
-		s.plan.verifyAt = time.Time{}
+		project.UnplanCheck(s.Key())
 		return false
 	}
-	s.Link.Project.ReadsAlone(s.Key(), !s.Link.Project.ListsMembers())
-	if !s.synced() && !seen.Value.MembersKnown {
-		return true
-	}
-	if s.Link.Project.ListsMembers() {
-		s.plan.verifyAt = time.Time{}
-		return false
+	first := !s.synced() && !seen.Value.MembersKnown
+	if project.ListsMembers() {
+		project.UnplanCheck(s.Key())
+		return first
 	}
 	last := seen.At
 	if s.plan.checked.After(last) {
 		last = s.plan.checked
 	}
-	switch {
-	case !last.IsZero():
-		s.plan.verifyAt = last.Add(s.Interval())
-	case s.plan.verifyAt.IsZero():
-		s.plan.verifyAt = time.Now().Add(time.Duration(rand.Int64N(int64(s.Interval()) + 1)))
+	if verified := s.obj.Status.LastVerifiedTime; last.IsZero() && verified != nil {
+		last = verified.Time
 	}
-	return !time.Now().Before(s.plan.verifyAt)
+	return project.PlanCheck(s.Key(), last, s.Interval(), s.Wake(access.PriorityDrift)) || first
 }
 
 // maxNamed is how many people a message names.

@@ -21,9 +21,8 @@ type plan struct {
 	// name, the last of which began at lackedAt.
 	lacked   int
 	lackedAt time.Time
-	// checked is when the members were last read; verifyAt is when they are to
-	// be read again.
-	checked, verifyAt time.Time
+	// checked is when the team was last read by itself.
+	checked time.Time
 }
 
 type plans struct {

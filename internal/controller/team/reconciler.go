@@ -70,7 +70,8 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 		return condition.Of(v), err
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
-		s.plan.verifyAt = time.Time{}
+		s.Link.Project.UnplanCheck(s.Key())
+		s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
 		return s.inSync(false), nil
 	}
 	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
@@ -107,9 +108,13 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 	status := &s.obj.Status
 	if status.ID != "" {
 		seen := s.Link.Project.Team(status.ID)
-		if seen.Doubtful || seen.Presence == console.Unlisted || s.Requested(status.LastHandledReconcileAt) {
+		wanted, lane := seen.Doubtful || s.Requested(status.LastHandledReconcileAt), s.readLane()
+		if wanted {
+			lane = quota.Change
+		}
+		if wanted || seen.Presence == console.Unlisted {
 			var err error
-			if seen, err = s.refetch(ctx, status.ID, quota.Change); err != nil {
+			if seen, err = s.refetch(ctx, status.ID, lane); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -1,0 +1,85 @@
+package connection
+
+import (
+	"errors"
+	"time"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+// How often listings are read while somebody waits for a person to appear.
+const (
+	awaitPause        = 30 * time.Second
+	awaitPausePerPage = 10 * time.Second
+)
+
+// read has users and teams listed when that is due, and judges how it went.
+func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
+	project := st.link.Project
+	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
+	r.request(c, st)
+	users, teams := project.UsersRead(), project.TeamsRead()
+	unread := users.StartedAt.IsZero() || teams.StartedAt.IsZero()
+	pause := r.pause(c, project)
+	due := users.StartedAt.Add(pause)
+	if teams.StartedAt.Before(users.StartedAt) {
+		due = teams.StartedAt.Add(pause)
+	}
+	again := time.Until(due)
+	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 {
+		again = access.Interval(c)
+	} else if again <= 0 {
+		again = pause
+		// Whatever began since then will do: one listing may be in while the
+		// other is still being read, and somebody else may have asked for it.
+		if !unread && st.since.Before(due) {
+			st.since = due
+		}
+	}
+	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
+	if refused := project.Refused(); refused != nil {
+		err = refused
+	}
+	ready := condition.Synced("The console answers; its users and teams are known.")
+	// A new process reads for the first time what a former one knew already.
+	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
+	if err == nil || errors.Is(err, console.ErrReading) && known && !failing(err) {
+		return ready, again
+	}
+	v, _ := condition.FromError(err, access.Interval(c))
+	return v, again
+}
+
+// request begins, once, the check of everything that a person asked for by
+// annotation: both listings, and the teams that are read one by one.
+func (r *Reconciler) request(c *v1alpha1.ConsoleConnection, st *state) {
+	requested := c.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	if requested == c.Status.LastHandledReconcileAt {
+		return
+	}
+	c.Status.LastHandledReconcileAt = requested
+	if requested == st.requested {
+		return
+	}
+	st.requested, st.since = requested, time.Now()
+	st.link.Project.CheckAll()
+}
+
+// failing reports whether an error holds a failed call, beside readings that
+// are merely under way.
+func failing(err error) bool { return console.ClassOf(err) != "" }
+
+// pause is the time between two readings of the listings: the drift interval,
+// or less while somebody waits for a person to appear and it costs little.
+func (r *Reconciler) pause(c *v1alpha1.ConsoleConnection, project *console.Project) time.Duration {
+	interval := access.Interval(c)
+	if project.Awaiting() == 0 {
+		return interval
+	}
+	pages := project.UsersRead().Pages + project.TeamsRead().Pages
+	return min(interval, max(awaitPause, time.Duration(pages)*awaitPausePerPage))
+}
