@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
@@ -95,11 +96,19 @@ func (m *Memory) Forget(name types.NamespacedName) {
 
 // stale reports whether an object read from the cache is older than our last
 // write to it.
-func (m *Memo) stale(version string) bool {
-	if m.version == "" {
+func (m *Memo) stale(version string) bool { return precedes(version, m.version) }
+
+// Older reports whether an object read from the cache is older than our last
+// write to it, which left it at version; "" when there was none.
+func Older(obj client.Object, version string) bool {
+	return precedes(obj.GetResourceVersion(), version)
+}
+
+func precedes(read, written string) bool {
+	if written == "" {
 		return false
 	}
-	order, err := resourceversion.CompareResourceVersion(version, m.version)
+	order, err := resourceversion.CompareResourceVersion(read, written)
 	return err == nil && order < 0
 }
 

@@ -83,6 +83,7 @@ func (r *Reconciler) approve(ctx context.Context, c *v1alpha1.ConsoleConnection,
 	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("take away the annotation %s: %w", v1alpha1.ApproveDeletesAnnotation, err)
 	}
+	r.state(c.Name).version = c.ResourceVersion
 	if understood {
 		approved, held := brake.Approve(n)
 		r.Events.Eventf(c, nil, corev1.EventTypeNormal, "DeletionsApproved", "Approve", "Approved %d of %d held deletions.", approved, held)

@@ -56,6 +56,8 @@ type state struct {
 	since time.Time
 	// told is when the quota was last written into the status.
 	told time.Time
+	// version is the resourceVersion of our last write to the connection.
+	version string
 	// requested is the last check asked for by annotation that was begun.
 	requested string
 }
@@ -117,6 +119,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if access.Older(connection, r.state(req.Name).version) {
+		// What the cache shows is history: a status compared with it would
+		// become Ready a second time.
+		return access.Stale(), nil
+	}
 	if !connection.DeletionTimestamp.IsZero() {
 		gone, v, err := r.dismiss(ctx, connection)
 		if gone || err != nil {
@@ -170,6 +177,7 @@ func (r *Reconciler) hold(ctx context.Context, c *v1alpha1.ConsoleConnection) er
 	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("set the finalizer: %w", err)
 	}
+	r.state(c.Name).version = c.ResourceVersion
 	return nil
 }
 

@@ -36,6 +36,9 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(c), before); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if access.Older(before, st.version) {
+		return access.Stale(), nil
+	}
 	after := before.DeepCopy()
 	status := &after.Status
 	status.LastHandledReconcileAt = c.Status.LastHandledReconcileAt
@@ -65,6 +68,7 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before)); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(fmt.Errorf("save the status: %w", err))
 	}
+	st.version = after.ResourceVersion
 	return ctrl.Result{RequeueAfter: max(again, 0)}, nil
 }
 
