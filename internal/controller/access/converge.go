@@ -42,7 +42,7 @@ func (s *Scope) Correct(mode v1alpha1.Mode, differences []console.Difference) *c
 		v = s.differs(differences, "It was written and the console did not keep it; it is tried again every "+s.Interval().String()+".")
 		v.RetryAfter = s.Interval()
 	default:
-		if drifted && s.Memo.Attempts == 0 {
+		if drifted && s.Memo.Attempts == 0 && !s.Memo.counted {
 			return s.contested(differences)
 		}
 		return nil
@@ -83,6 +83,8 @@ func (s *Scope) contested(differences []console.Difference) *condition.Verdict {
 	if len(fought) > 0 {
 		s.Emit(corev1.EventTypeWarning, "Contested", "Compare", "Somebody else keeps changing %s in the console; let only one of the two manage it.", fields(fought))
 	}
+	// The write may wait for its turn, and be looked at again until then.
+	s.Memo.counted = true
 	for _, d := range differences {
 		s.Memo.corrections[d.Field] = append(s.Memo.corrections[d.Field], now)
 	}

@@ -33,8 +33,10 @@ type Memo struct {
 	Seen, Queued time.Time
 	// Drifted: the difference that is being written away was not asked for.
 	Drifted bool
-	// corrections are when drift of a field was corrected, by the field.
+	// corrections are when drift of a field was corrected, by the field; counted
+	// says that the difference being written away now is among them.
 	corrections map[string][]time.Time
+	counted     bool
 	// refusals are the writes the console refused, by what they were to do.
 	refusals map[string]refusal
 }
@@ -114,5 +116,5 @@ func precedes(read, written string) bool {
 
 // Reset ends an episode: the console holds what the spec says.
 func (m *Memo) Reset() {
-	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.refusals = 0, time.Time{}, time.Time{}, false, nil
+	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.counted, m.refusals = 0, time.Time{}, time.Time{}, false, false, nil
 }
