@@ -23,10 +23,14 @@ const updating = "update"
 func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, error) {
 	email := string(s.obj.Spec.Email)
 	project := s.Link.Project
-	seen := project.User(email)
-	if seen.Doubtful || seen.Presence == console.Unlisted && !s.knownMissing() || s.Requested(s.obj.Status.LastHandledReconcileAt) {
+	seen, lane := project.User(email), s.readLane()
+	wanted := seen.Doubtful || s.Requested(s.obj.Status.LastHandledReconcileAt)
+	if wanted {
+		lane = quota.Change
+	}
+	if wanted || seen.Presence == console.Unlisted && !s.knownMissing() {
 		var err error
-		if seen, err = project.FetchUser(ctx, s.Caller(quota.Change), email); err != nil {
+		if seen, err = project.FetchUser(ctx, s.Caller(lane), email); err != nil {
 			return console.User{}, nil, err
 		}
 	}
@@ -138,7 +142,7 @@ func (s *role) note(user console.User) {
 	s.obj.Status.UserID, s.obj.Status.Role = user.ID, user.Role
 	s.obj.Status.InvitedAt = nil
 	if s.obj.Status.PreviousRole == "" {
-		s.obj.Status.PreviousRole = user.Role
+		s.obj.Status.PreviousRole, s.found = user.Role, true
 	}
 }
 
@@ -188,7 +192,9 @@ func (s *role) write(ctx context.Context, user console.User, role string, differ
 	}
 	// The role found must be known before it is overwritten, or Restore could
 	// not put it back after a crash.
-	ctx = console.BeforeSend(ctx, func() error { return s.Record(ctx) })
+	if s.found {
+		ctx = console.BeforeSend(ctx, func() error { return s.Record(ctx) })
+	}
 	answer, err := s.Link.Project.UpdateUser(ctx, by, user.Email, change)
 	if err != nil {
 		if v, ok := condition.FromError(err, s.Interval()); ok && v.State == condition.Stalled {

@@ -28,6 +28,8 @@ type Reconciler struct {
 type role struct {
 	*access.Scope
 	obj *v1alpha1.UserRole
+	// found: the role that was found at first is not recorded yet.
+	found bool
 }
 
 // Reconcile compares a UserRole with what is known of the person, and writes
