@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,6 +25,7 @@ import (
 	"github.com/console-access/console-access-operator/internal/console/statsig"
 	"github.com/console-access/console-access-operator/internal/controller"
 	"github.com/console-access/console-access-operator/internal/controller/connection"
+	"github.com/console-access/console-access-operator/internal/metrics"
 )
 
 // operatorLabel names, on each object, the operator it is for.
@@ -46,9 +48,12 @@ type Operator struct {
 	kubernetes func(*http.Request) error
 	// manager changes the options of the manager.
 	manager func(namespace string, options *ctrl.Options)
-	starts  int
-	cancel  context.CancelFunc
-	ended   chan error
+	// registry holds its metrics, over all its starts.
+	registry *prometheus.Registry
+	metrics  *metrics.Metrics
+	starts   int
+	cancel   context.CancelFunc
+	ended    chan error
 }
 
 func newOperator(c *cluster) (*Operator, error) {
@@ -56,7 +61,8 @@ func newOperator(c *cluster) (*Operator, error) {
 	if err := c.client.Create(context.Background(), ns); err != nil {
 		return nil, fmt.Errorf("create the operator's namespace: %w", err)
 	}
-	return &Operator{Namespace: ns.Name, Log: &Log{}, cluster: c}, nil
+	registry := prometheus.NewRegistry()
+	return &Operator{Namespace: ns.Name, Log: &Log{}, registry: registry, metrics: metrics.New(registry), cluster: c}, nil
 }
 
 // Running reports whether the operator runs.
@@ -83,6 +89,7 @@ func (o *Operator) start() error {
 	err = controller.Setup(ctx, mgr, controller.Options{
 		OperatorNamespace: o.Namespace,
 		Identity:          fmt.Sprintf("%s-%d", o.Namespace, o.starts),
+		Metrics:           o.metrics,
 		Dial:              dial,
 	})
 	if err != nil {
@@ -98,6 +105,29 @@ func (o *Operator) start() error {
 		return errors.Join(errors.New("its caches did not sync"), o.stop())
 	}
 	return nil
+}
+
+// Counter returns the values of one of the operator's counters by a label.
+func (o *Operator) Counter(t testing.TB, name, label string) map[string]float64 {
+	t.Helper()
+	families, err := o.registry.Gather()
+	if err != nil {
+		t.Fatalf("gather the metrics: %v", err)
+	}
+	out := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == label {
+					out[l.GetValue()] += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return out
 }
 
 // Stop stops the operator and waits for its end.

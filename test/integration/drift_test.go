@@ -1,7 +1,10 @@
 package integration
 
 import (
+	"fmt"
+	"maps"
 	"testing"
+	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
@@ -158,4 +161,120 @@ func TestSuspend(t *testing.T) {
 	harness.Update(e, team, func(team *v1alpha1.Team) { team.Spec.Suspend = false })
 	e.WaitReady(team)
 	wantTeam(t, e.TeamNamed("Growth"), seeded("Growth"))
+}
+
+// TestTwoToolsFighting: who changes a field back over and over is noticed, and
+// from then on corrected only once an interval, however often one looks.
+func TestTwoToolsFighting(t *testing.T) {
+	e := harness.Shared(t, harness.Options{Connection: hourly})
+	role := e.UserRole(alan, "Member", func(s *v1alpha1.UserRoleSpec) { s.FirstName = ptr("Alan") })
+	e.Create(role)
+	e.WaitReady(role)
+	first := len(e.Writes(0))
+	looks := 0
+	look := func() {
+		looks++
+		// Exactly what was just replaced would be taken for a read that lags.
+		e.Sim.PutUser(consolesim.User{Email: alan, Role: "Read Only", FirstName: "Alan", LastName: fmt.Sprint(looks)})
+		e.Annotate(role, v1alpha1.ReconcileRequestedAtAnnotation, fmt.Sprint(looks))
+	}
+	for i := range 4 {
+		look()
+		e.WaitUntil("wait for the correction", func() bool { return len(e.Writes(0)) == first+i+1 })
+		e.WaitReady(role)
+	}
+	look()
+	e.WaitMessage(role, v1alpha1.ReasonDriftDetected, "Somebody else keeps changing role in the console", "every 1h0m0s")
+	if len(role.Status.Diff) != 1 || role.Status.Diff[0] != (v1alpha1.FieldDiff{Field: "role", Want: "Member", Have: "Read Only"}) {
+		t.Errorf("diff %+v, want the role", role.Status.Diff)
+	}
+	look()
+	e.WaitUntil("wait for the look", func() bool { return e.Refresh(role) && role.Status.LastHandledReconcileAt == fmt.Sprint(looks) })
+	if n := len(e.Writes(0)); n != first+4 {
+		e.Fatalf("%d corrections of a field that is fought over, want 4", n-first)
+	}
+	// A shorter interval has it corrected at once, and then that often.
+	harness.Update(e, e.Connection, func(c *v1alpha1.ConsoleConnection) { c.Spec.Drift.Interval.Duration = harness.DriftInterval })
+	e.WaitReady(role)
+	e.WantRole(alan, "Member")
+	e.WaitEvent(role, "Contested", "keeps changing role")
+	if n := len(e.Writes(0)); n != first+5 {
+		e.Fatalf("%d corrections, want one more", n-first)
+	}
+}
+
+// TestDriftSettingsTakeEffectAtOnce: neither a new policy nor a new interval
+// waits for the end of the old one.
+func TestDriftSettingsTakeEffectAtOnce(t *testing.T) {
+	e := harness.Shared(t, harness.Options{Teams: []consolesim.Team{seeded("Growth")}, Connection: func(c *v1alpha1.ConsoleConnectionSpec) {
+		hourly(c)
+		c.Drift.Policy = v1alpha1.DriftReport
+	}})
+	team := adopting(e, "Growth")
+	e.Create(team)
+	e.WaitReady(team, e.Connection)
+	spoil := func() {
+		changed := seeded("Growth")
+		changed.Description = ptr("Changed by hand")
+		e.Sim.PutTeam(changed)
+	}
+	set := func(change func(*v1alpha1.Drift)) {
+		harness.Update(e, e.Connection, func(c *v1alpha1.ConsoleConnection) { change(&c.Spec.Drift) })
+	}
+	corrected := func() {
+		t.Helper()
+		e.WaitUntil("wait for the correction", func() bool { return equal(e.TeamNamed("Growth").Description, ptr("Made by hand")) })
+		e.WaitReady(team)
+	}
+	spoil()
+	e.Annotate(e.Connection, v1alpha1.ReconcileRequestedAtAnnotation, "1")
+	e.WaitReason(team, v1alpha1.ReasonDriftDetected)
+	mark := e.Mark()
+	set(func(d *v1alpha1.Drift) { d.Policy = v1alpha1.DriftCorrect })
+	corrected()
+	if n := len(e.Since(mark, consolesim.ListTeams, consolesim.ListUsers)); n != 0 {
+		t.Errorf("%d pages were read for what was known", n)
+	}
+	spoil()
+	set(func(d *v1alpha1.Drift) { d.Interval.Duration = harness.DriftInterval })
+	corrected()
+	set(func(d *v1alpha1.Drift) { d.Policy, d.Interval.Duration = v1alpha1.DriftIgnore, time.Hour })
+	e.Annotate(team, v1alpha1.ReconcileRequestedAtAnnotation, "2")
+	e.WaitUntil("wait for the request to be acknowledged", func() bool { return e.Refresh(team) && team.Status.LastHandledReconcileAt == "2" })
+	spoil()
+	e.Annotate(e.Connection, v1alpha1.ReconcileRequestedAtAnnotation, "3")
+	e.WaitUntil("wait for the listing", func() bool { return e.Refresh(e.Connection) && e.Connection.Status.LastHandledReconcileAt == "3" })
+	e.WaitReady(team)
+	set(func(d *v1alpha1.Drift) { d.Policy, d.Interval.Duration = v1alpha1.DriftCorrect, harness.DriftInterval })
+	corrected()
+	e.WantWrites(0, consolesim.UpdateTeam, consolesim.UpdateTeam, consolesim.UpdateTeam)
+}
+
+// TestDriftIsCounted: what is found and what is corrected, by kind.
+func TestDriftIsCounted(t *testing.T) {
+	e := harness.Own(t, harness.Options{Teams: []consolesim.Team{seeded("Growth")}})
+	team, role := adopting(e, "Growth"), e.UserRole(alan, "Member")
+	reported := e.UserRole(edsger, "Read Only", func(s *v1alpha1.UserRoleSpec) { s.Mode = v1alpha1.ModeObserve })
+	e.Create(team, role, reported)
+	e.WaitReady(team, role, reported)
+	want := func(name string, counts map[string]float64) {
+		t.Helper()
+		e.Eventually("wait for "+name, func() error {
+			if got := e.Operator.Counter(t, name, "kind"); !maps.Equal(got, counts) {
+				return fmt.Errorf("%v, want %v", got, counts)
+			}
+			return nil
+		})
+	}
+	want("console_access_drift_detected_total", map[string]float64{})
+	e.Sim.RemoveTeam("by-hand")
+	e.Sim.PutUser(consolesim.User{Email: alan, Role: "Admin"})
+	e.Sim.PutUser(consolesim.User{Email: edsger, Role: "Admin"})
+	e.WaitReason(reported, v1alpha1.ReasonDriftDetected)
+	e.WaitUntil("wait for the corrections", func() bool { return len(e.Writes(0)) == 2 })
+	e.WaitReady(team, role)
+	want("console_access_drift_detected_total", map[string]float64{"Team": 1, "UserRole": 2})
+	want("console_access_drift_corrected_total", map[string]float64{"Team": 1, "UserRole": 1})
+	e.WantQuiet()
+	want("console_access_drift_detected_total", map[string]float64{"Team": 1, "UserRole": 2})
 }
