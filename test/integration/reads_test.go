@@ -70,6 +70,30 @@ func TestOneRequestPerPage(t *testing.T) {
 	}
 }
 
+// TestListingsOfASharedProject: connections to one project have it listed once
+// an interval between them, however close together they ask.
+func TestListingsOfASharedProject(t *testing.T) {
+	e := harness.Shared(t, harness.Options{Behavior: func(b *consolesim.Behavior) { b.Latency = 50 * time.Millisecond }})
+	for i := range 3 {
+		other := e.NewConnection(fmt.Sprintf("%s-%d", e.Namespace, i))
+		other.Spec.APIKeySecretRef.Name = e.Connection.Name
+		e.Create(other)
+		e.WaitReady(other)
+	}
+	mark := e.Mark()
+	e.Compared(5)
+	for _, endpoint := range []string{consolesim.ListUsers, consolesim.ListTeams} {
+		list := e.Since(mark, endpoint)
+		for i := 1; i < len(list); i++ {
+			// A listing that began shortly before is not read again;
+			// how long requests are on their way makes the pauses uneven.
+			if pause := list[i].Received.Sub(list[i-1].Received); pause < harness.DriftInterval/4 {
+				e.Fatalf("%s was read again after %v, want the interval of %v", endpoint, pause, harness.DriftInterval)
+			}
+		}
+	}
+}
+
 // TestMovedItemsAreNotAbsent: while items move between pages, nobody is said to
 // be missing and nothing is made or written; but what is gone is noticed.
 func TestMovedItemsAreNotAbsent(t *testing.T) {

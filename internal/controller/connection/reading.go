@@ -34,10 +34,11 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 		again = access.Interval(c)
 	} else if again <= 0 {
 		again = pause
-		// Whatever began since then will do: one listing may be in while the
-		// other is still being read, and somebody else may have asked for it.
-		if !unread && st.since.Before(due) {
-			st.since = due
+		// What began not long before, or is under way, will do: one listing may
+		// be in while the other is still being read, and another connection to
+		// the project may have asked for it.
+		if recent := due.Add(-pause / 2); !unread && st.since.Before(recent) {
+			st.since = recent
 		}
 	}
 	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
