@@ -30,6 +30,17 @@ const (
 	RoleReadOnly = "Read Only"
 )
 
+// DocumentedRole is a role's name as the console accepts it, which may be another
+// spelling than the one it answers in. Custom roles have only one.
+func DocumentedRole(role string) string {
+	for _, documented := range []string{RoleAdmin, RoleMember, RoleReadOnly} {
+		if SameRole(documented, role) {
+			return documented
+		}
+	}
+	return role
+}
+
 // IsAdmin reports whether a role is the project's Admin role.
 func IsAdmin(role string) bool { return SameRole(role, RoleAdmin) }
 

@@ -179,6 +179,7 @@ func (s *role) write(ctx context.Context, user console.User, role string, differ
 		}
 		defer end()
 	}
+	role = console.DocumentedRole(role)
 	change := console.UserChange{}
 	for _, d := range differences {
 		switch d.Field {

@@ -117,6 +117,26 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
+// A console that spells roles otherwise than it accepts them gets back the role
+// that it had, and what a spec calls a role in its words.
+func TestRolesAreWrittenAsDocumented(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		err := b.sim.SetBehavior(func(s *consolesim.Behavior) { s.RoleSpelling = consolesim.SpellingKebab })
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.put(ada, "Read Only")
+		b.apply(t, "ada", ada, "member", func(s *v1alpha1.UserRoleSpec) { s.DeletionPolicy = v1alpha1.UserRoleRestore })
+		b.reconcile(t, "ada")
+		b.wants(t, "ada", v1alpha1.ReasonSynced)
+		b.has(t, ada, "Member")
+		if !b.delete(t, "ada") {
+			t.Errorf("not let go: %+v", b.get(t, "ada").Status.Conditions)
+		}
+		b.has(t, ada, "Read Only")
+	})
+}
+
 func TestLastAdmin(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, b *bench) {
 		b.put(ada, "Admin")
