@@ -9,7 +9,7 @@ ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
 # `make test-fairness`, `make test-crash` and `make chaos`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout
+TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout ./test/plugin
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
 # Vetting as part of the tests would analyse every dependency, too: `make vet`.
@@ -135,6 +135,10 @@ manager:
 .PHONY: consolesim
 consolesim: ## Build the simulated console.
 	$(GO) build -trimpath -ldflags="-s -w" -o bin/consolesim$(EXE) ./cmd/consolesim
+
+.PHONY: plugin
+plugin: ## Build the kubectl plugin `kubectl console-access`.
+	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/kubectl-console_access$(EXE) ./cmd/kubectl-console_access
 
 .PHONY: controlplane
 controlplane: $(CONTROLPLANE) ## Build the small Kubernetes API server for demo and tests.

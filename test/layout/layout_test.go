@@ -45,9 +45,19 @@ var mayImport = map[string][]string{
 		"github.com/go-logr/logr", "github.com/prometheus/client_golang/...", "k8s.io/api/...",
 		"k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/controller-runtime/...",
 	},
-	"cmd/consolesim": {module + "internal/consolesim"},
-	"cmd/...":        {"..."},
-	"test/...":       {"..."},
+	"internal/plugin/naming":   {},
+	"internal/plugin/terminal": {},
+	"internal/plugin/...": {
+		module + "api/v1alpha1", module + "internal/console", module + "internal/console/statsig",
+		module + "internal/controller/...", module + "internal/plugin/...", module + "internal/quota",
+		"github.com/go-logr/logr", "github.com/spf13/cobra", "golang.org/x/sync/errgroup", "k8s.io/api/...",
+		"k8s.io/apimachinery/...", "k8s.io/client-go/...", "sigs.k8s.io/controller-runtime",
+		"sigs.k8s.io/controller-runtime/pkg/client/...", "sigs.k8s.io/yaml",
+	},
+	"cmd/consolesim":             {module + "internal/consolesim"},
+	"cmd/kubectl-console_access": {module + "internal/plugin/..."},
+	"cmd/...":                    {"..."},
+	"test/...":                   {"..."},
 }
 
 // forbidden are packages that belong to hack/controlplane alone: neither the

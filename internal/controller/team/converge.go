@@ -102,7 +102,7 @@ const maxNamed = 20
 
 // matched is the verdict on a team that is as it can be.
 func (s *team) matched(seen console.Observation[console.Team], wrote bool) condition.Verdict {
-	missing := s.missing(specified(s.obj), &seen.Value)
+	missing := s.missing(Specified(s.obj), &seen.Value)
 	s.Link.Project.Await(s.Key(), missing, s.Wake(access.PriorityRelease))
 	if len(missing) > 0 {
 		s.Memo.Reset()

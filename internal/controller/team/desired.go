@@ -11,8 +11,8 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// specified is what the spec says, field by field; what it does not set is nil.
-func specified(t *v1alpha1.Team) console.DesiredTeam {
+// Specified is what the spec says, field by field; what it does not set is nil.
+func Specified(t *v1alpha1.Team) console.DesiredTeam {
 	spec := &t.Spec
 	return console.DesiredTeam{
 		Name:                              t.ConsoleName(),
@@ -67,7 +67,7 @@ func metrics(list []v1alpha1.Metric) []console.Metric {
 // yet: one unknown address must not keep the rest from being applied. Nobody
 // whom the team has is left out, whatever the listing of users says.
 func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
-	want := specified(s.obj)
+	want := Specified(s.obj)
 	if !want.ManagesMembers() {
 		return want, nil
 	}

@@ -22,11 +22,11 @@ func (b *bench) bare(change func(*v1alpha1.Team)) *team {
 }
 
 func TestSpecified(t *testing.T) {
-	if got := specified(object("x", nil)); got.ManagesMembers() || got.Name != "x" || fmt.Sprint(got) != fmt.Sprint(console.DesiredTeam{Name: "x"}) {
+	if got := Specified(object("x", nil)); got.ManagesMembers() || got.Name != "x" || fmt.Sprint(got) != fmt.Sprint(console.DesiredTeam{Name: "x"}) {
 		t.Errorf("fields that are not set are managed: %+v", got)
 	}
 	all := object("x", func(team *v1alpha1.Team) { manageAll(&team.Spec); team.Spec.Name = "Y" })
-	if got := specified(all); !got.ManagesAll() || got.Name != "Y" {
+	if got := Specified(all); !got.ManagesAll() || got.Name != "Y" {
 		t.Errorf("fields that are empty are not managed: %+v", got)
 	}
 }
@@ -88,7 +88,7 @@ func TestHoldBack(t *testing.T) {
 			if s.holdBack(refusal(tt.message)) {
 				t.Errorf("%q: found a second time, which would go on for ever", tt.message)
 			}
-			if got := s.missing(specified(s.obj), nil); !slices.Equal(got, tt.want) {
+			if got := s.missing(Specified(s.obj), nil); !slices.Equal(got, tt.want) {
 				t.Errorf("%q holds back %v, want %v", tt.message, got, tt.want)
 			}
 		}
@@ -109,7 +109,7 @@ func TestMissing(t *testing.T) {
 		s := b.bare(spec)
 		check := func(when string, have *console.Team, want ...string) {
 			t.Helper()
-			if got := s.missing(specified(s.obj), have); !slices.Equal(got, want) {
+			if got := s.missing(Specified(s.obj), have); !slices.Equal(got, want) {
 				t.Errorf("%s: %v is missing, want %v", when, got, want)
 			}
 		}

@@ -103,7 +103,7 @@ func (s *role) converge(ctx context.Context, user console.User) (condition.Verdi
 	wrote := false
 	for {
 		s.note(user)
-		differences := s.differences(user)
+		differences := Differences(s.obj, user)
 		if s.settled(differences) {
 			s.Synced(wrote)
 			return condition.Synced("The console has this person with the role \"" + string(s.obj.Spec.Role) + "\"."), nil
@@ -146,9 +146,11 @@ func (s *role) note(user console.User) {
 	}
 }
 
-func (s *role) differences(user console.User) []console.Difference {
+// Differences compares a person in the console with the spec. A name that the
+// spec does not set is not compared.
+func Differences(obj *v1alpha1.UserRole, user console.User) []console.Difference {
 	var out []console.Difference
-	want := string(s.obj.Spec.Role)
+	want := string(obj.Spec.Role)
 	if !console.SameRole(want, user.Role) {
 		out = append(out, console.Difference{Field: "role", Want: want, Have: user.Role, Revokes: console.Lowers(user.Role, want)})
 	}
@@ -156,7 +158,7 @@ func (s *role) differences(user console.User) []console.Difference {
 		field string
 		want  *string
 		have  string
-	}{{"firstName", s.obj.Spec.FirstName, user.FirstName}, {"lastName", s.obj.Spec.LastName, user.LastName}} {
+	}{{"firstName", obj.Spec.FirstName, user.FirstName}, {"lastName", obj.Spec.LastName, user.LastName}} {
 		if name.want != nil && *name.want != name.have {
 			out = append(out, console.Difference{Field: name.field, Want: *name.want, Have: name.have})
 		}

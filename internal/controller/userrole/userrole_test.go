@@ -52,8 +52,7 @@ func TestDifferences(t *testing.T) {
 			[]console.Difference{{Field: "firstName", Have: "Ada"}, {Field: "lastName", Want: "Lovelace", Have: "King"}}},
 	}
 	for _, tt := range tests {
-		s := &role{obj: &v1alpha1.UserRole{Spec: tt.spec}}
-		if got := s.differences(user); fmt.Sprint(got) != fmt.Sprint(tt.want) {
+		if got := Differences(&v1alpha1.UserRole{Spec: tt.spec}, user); fmt.Sprint(got) != fmt.Sprint(tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}

@@ -1,0 +1,202 @@
+// Package inventory reads everything that a console project holds, once.
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/quota"
+)
+
+const (
+	// maxReads is how often a listing is read again that changed meanwhile, and
+	// a call is made again that failed for reasons that pass.
+	maxReads = 4
+	// parallel is how many teams are read at a time.
+	parallel = 4
+)
+
+// An Inventory is what a project held when it was read.
+type Inventory struct {
+	// Users are sorted by address.
+	Users []console.User
+	// Teams are sorted by name, then id. Those that the console tells no id of
+	// may lack their members.
+	Teams []console.Team
+	// Roles are the names of the project's custom roles, as far as they could
+	// be read.
+	Roles []string
+}
+
+// Progress tells how far the reading is. It is called from several goroutines,
+// one at a time.
+type Progress func(what string, done, of int)
+
+// A roleLister lists custom roles, which reconcilers need not know.
+type roleLister interface {
+	ListRoles(ctx context.Context, by quota.Request) (console.Listing[statsig.Role], error)
+}
+
+// by is in whose name calls pay: somebody waits for the answer.
+var by = quota.Request{Key: "plugin", Turn: "plugin", Lane: quota.Change}
+
+// Read reads users, teams and, where listings lack them, each team's members.
+func Read(ctx context.Context, api console.API, progress Progress) (*Inventory, error) {
+	inv := &Inventory{}
+	var err error
+	progress("users", 0, 0)
+	if inv.Users, err = list(ctx, "users", api.ListUsers); err != nil {
+		return nil, err
+	}
+	progress("teams", 0, 0)
+	if inv.Teams, err = list(ctx, "teams", api.ListTeams); err != nil {
+		return nil, err
+	}
+	if err := inv.readMembers(ctx, api, progress); err != nil {
+		return nil, err
+	}
+	if err := inv.readRoles(ctx, api); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(inv.Users, func(a, b console.User) int {
+		return strings.Compare(console.EmailKey(a.Email), console.EmailKey(b.Email))
+	})
+	slices.SortFunc(inv.Teams, func(a, b console.Team) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return inv, nil
+}
+
+// list reads a listing until its pages agree with each other.
+func list[T any](ctx context.Context, what string, read func(context.Context, quota.Request) (console.Listing[T], error)) ([]T, error) {
+	for range maxReads {
+		l, err := again(ctx, func() (console.Listing[T], error) { return read(ctx, by) })
+		if err != nil {
+			return nil, err
+		}
+		if l.Complete {
+			return l.Items, nil
+		}
+	}
+	return nil, fmt.Errorf("the console's list of %s changed each of the %d times it was read, so something may be missing from it: "+
+		"try again when nobody changes %[1]s", what, maxReads)
+}
+
+// again makes a call again that failed for a reason that passes. The quota
+// sees to it that it is not made too soon.
+func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	for try := 1; ; try++ {
+		v, err := call()
+		class := console.ClassOf(err)
+		if class != console.Unavailable && class != console.Throttled || try == maxReads || ctx.Err() != nil {
+			return v, Explain(err)
+		}
+	}
+}
+
+// readMembers reads each team that the listing did not tell the members of. A
+// team that was deleted meanwhile is left out.
+func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress Progress) error {
+	var missing []int
+	for i, team := range inv.Teams {
+		if !team.MembersKnown && team.ID != "" {
+			missing = append(missing, i)
+		}
+	}
+	var mu sync.Mutex
+	done, gone := 0, map[int]bool{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, i := range missing {
+		group.Go(func() error {
+			team, err := again(ctx, func() (console.Team, error) { return api.GetTeam(ctx, by, inv.Teams[i].ID) })
+			if err != nil && console.ClassOf(err) != console.NotFound {
+				return fmt.Errorf("read the members of team %q: %w", inv.Teams[i].Name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			if err != nil {
+				gone[i] = true
+			} else {
+				inv.Teams[i] = team
+			}
+			progress("members of teams", done, len(missing))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	kept := inv.Teams[:0]
+	for i, team := range inv.Teams {
+		if !gone[i] {
+			kept = append(kept, team)
+		}
+	}
+	inv.Teams = kept
+	return nil
+}
+
+// readRoles reads the custom roles, if anybody has one. A key that may not is no
+// reason to fail: roles are then spelled as users have them.
+func (inv *Inventory) readRoles(ctx context.Context, api console.API) error {
+	lister, ok := api.(roleLister)
+	if !ok || !slices.ContainsFunc(inv.Users, func(u console.User) bool { return !builtIn(u.Role) }) {
+		return nil
+	}
+	l, err := again(ctx, func() (console.Listing[statsig.Role], error) { return lister.ListRoles(ctx, by) })
+	if class := console.ClassOf(err); class == console.Forbidden || class == console.NotFound || class == console.Invalid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, role := range l.Items {
+		inv.Roles = append(inv.Roles, role.Name)
+	}
+	return nil
+}
+
+func builtIn(role string) bool {
+	return slices.ContainsFunc(builtInRoles, func(name string) bool { return console.SameRole(name, role) })
+}
+
+var builtInRoles = []string{console.RoleAdmin, console.RoleMember, console.RoleReadOnly}
+
+// Spelling is a role's own name, however the console spelled it with a user.
+func (inv *Inventory) Spelling(role string) string {
+	for _, name := range slices.Concat(builtInRoles, inv.Roles) {
+		if console.SameRole(name, role) {
+			return name
+		}
+	}
+	return role
+}
+
+// Explain adds to a failed call what can be done about it.
+func Explain(err error) error {
+	hint := ""
+	switch console.ClassOf(err) {
+	case console.Unauthorized:
+		return errors.New("the console does not accept the API key: give an active Console API key of the project (not a client or server key)")
+	case console.Forbidden:
+		hint = "use a Console API key with the permission to read users and teams"
+	case console.Throttled:
+		hint = "others use up the console's rate limit; try again in some minutes"
+	case console.Unavailable:
+		hint = "check --endpoint, the way to it, and the console's own status"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, hint)
+}
