@@ -6,6 +6,7 @@ package condition
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -169,6 +170,20 @@ func fromWait(wait *quota.WaitError) Verdict {
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The rate limit is used up; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
 	}
+}
+
+// turn finds the time in the messages of fromWait.
+var turn = regexp.MustCompile(`turn is expected at (\S+)\.$`)
+
+// Turn returns when the turn of an object is expected whose call waits in the
+// quota, from the message of its condition.
+func Turn(message string) (at time.Time, ok bool) {
+	found := turn.FindStringSubmatch(message)
+	if found == nil {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, found[1])
+	return at, err == nil
 }
 
 func ahead(n int) string {

@@ -168,3 +168,16 @@ func TestNothingSaidYet(t *testing.T) {
 		t.Errorf("Waiting: %+v", v)
 	}
 }
+
+func TestTurn(t *testing.T) {
+	at := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
+	for _, reason := range []quota.Reason{quota.ReasonQuota, quota.ReasonThrottled, quota.ReasonRecord} {
+		v, _ := FromError(&quota.WaitError{Reason: reason, Ahead: 3, At: at}, interval)
+		if got, ok := Turn(v.Message); !ok || !got.Equal(at) {
+			t.Errorf("%s: the turn in %q is %v, %v", reason, v.Message, got, ok)
+		}
+	}
+	if got, ok := Turn("The console has this team as the spec says."); ok {
+		t.Errorf("a turn where there is none: %v", got)
+	}
+}
