@@ -72,6 +72,10 @@ is left out or left unmanaged, and told on standard error.`,
 	flags.StringVar(&f.split, "split", string(manifest.PerObject), "with --output-dir, one file for each `object or kind`")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "with --output-dir, replace files")
 	flags.StringVarP(&f.output, "output", "o", "yaml", "without --output-dir, the format: `yaml or json`")
+	complete(cmd, "manage", string(export.ManageAccess), string(export.ManageGiven), string(export.ManageAll))
+	complete(cmd, "split", string(manifest.PerObject), string(manifest.PerKind))
+	complete(cmd, "output", "yaml", "json")
+	a.completeConnections(cmd, "connection")
 	cmd.MarkFlagsMutuallyExclusive("output-dir", "output")
 	cmd.MarkFlagsMutuallyExclusive("connection", "with-connection")
 	return cmd

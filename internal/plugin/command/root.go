@@ -14,11 +14,17 @@ import (
 	"github.com/console-access/console-access-operator/internal/plugin/terminal"
 )
 
-// Exit codes.
+// Exit codes. That of a plan with changes is a contract with scripts.
 const (
-	exitOK    = 0
-	exitError = 1
+	exitOK      = 0
+	exitError   = 1
+	exitChanges = 2
 )
+
+// An exit ends the program with a code when all has been said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // An app is what all commands share.
 type app struct {
@@ -35,6 +41,9 @@ func Run(ctx context.Context, args []string, streams terminal.Streams, version s
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if code, silent := errors.AsType[exit](err); silent {
+		return int(code)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
@@ -71,7 +80,8 @@ of manifests would do, and follow what the operator does.`,
 	flags.StringVar(&a.cluster.Kubeconfig, "kubeconfig", "", "`path` of the kubeconfig")
 	flags.StringVar(&a.cluster.Context, "context", "", "`name` of the kubeconfig's context to use")
 	flags.StringVarP(&a.cluster.Namespace, "namespace", "n", "", "the `namespace` of the objects")
-	root.AddCommand(a.exportCommand())
+	root.AddCommand(a.exportCommand(), a.planCommand(), a.statusCommand(), a.syncCommand(), a.suspendCommand(), a.resumeCommand())
+	a.completions(root)
 	return root
 }
 
