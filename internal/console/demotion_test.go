@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -151,4 +152,78 @@ func TestDemotionInDoubt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two keys may lead to one project: a view does not rely on an Admin whom
+// another view demotes or has demoted, whatever its own listing says.
+func TestDemotionsOfTwoViews(t *testing.T) {
+	for _, stale := range []time.Duration{0, 10 * time.Second} {
+		inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+			b.put(ada, "Admin")
+			b.put(grace, "Admin")
+			second := b.another()
+			defer second.Close()
+			two := &bench{Project: second, sim: b.sim, limiter: b.limiter}
+			b.listUsers(t)
+			two.listUsers(t)
+			b.behave(t, func(s *consolesim.Behavior) { s.StaleReads = stale })
+			began := time.Now()
+			// Each has seen the other's Admin, and then they go at the same time.
+			time.Sleep(time.Second)
+			for _, view := range []*bench{b, two} {
+				for _, email := range []string{ada, grace} {
+					if _, err := view.FetchUser(t.Context(), caller("g"), email); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			b.behave(t, func(s *consolesim.Behavior) { s.Latency = time.Second })
+			var wg sync.WaitGroup
+			went := make([]bool, 2)
+			wg.Go(func() { went[0], _ = b.demote(t.Context(), ada, began) })
+			wg.Go(func() { went[1], _ = two.demote(t.Context(), grace, began) })
+			wg.Wait()
+			if went[0] == went[1] || b.admins() != 1 {
+				t.Fatalf("went %v, and %d Admins are left; want one", went, b.admins())
+			}
+			rest, email := two, grace
+			if went[1] {
+				rest, email = b, ada
+			}
+			if _, err := rest.demote(t.Context(), email, began); !errors.Is(err, console.ErrReading) {
+				t.Errorf("at once after the other: %v, want to wait until reads show it", err)
+			}
+			settled()
+			if again, err := rest.demote(t.Context(), email, began); again || err != nil || b.admins() != 1 {
+				t.Errorf("after the other: went %v, %v, and %d Admins are left", again, err, b.admins())
+			}
+		})
+	}
+}
+
+// Who waits for another view's demotion to show is told.
+func TestDemotionWaitsForAnotherView(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.put(ada, "Admin")
+		b.put(grace, "Admin")
+		second := b.another()
+		defer second.Close()
+		b.listUsers(t)
+		(&bench{Project: second}).listUsers(t)
+		if went, err := b.demote(t.Context(), ada, time.Now()); !went || err != nil {
+			t.Fatal(went, err)
+		}
+		// ada is Admin again, by hand, and may be relied on once that can be seen.
+		b.put(ada, "Admin")
+		var told tally
+		if _, _, err := second.BeginDemotion(t.Context(), waiting("a", quota.Change, &told), grace, time.Time{}); !errors.Is(err, console.ErrReading) {
+			t.Fatalf("%v, want to wait", err)
+		}
+		settled()
+		remains, end, err := second.BeginDemotion(t.Context(), caller("a"), grace, time.Time{})
+		if told.count() != 1 || !remains || err != nil {
+			t.Fatalf("told %d times, then remains %v, %v", told.count(), remains, err)
+		}
+		end()
+	})
 }

@@ -11,10 +11,6 @@ import (
 // A Caller says in whose name, and in which lane, a call pays the quota.
 type Caller = quota.Request
 
-// unauthorizedPause is how long calls are refused here, unsent, after the
-// console refused the key: thousands of objects need not each find out.
-const unauthorizedPause = 15 * time.Second
-
 // Presence says what is known of whether something is in the console.
 type Presence int
 
@@ -69,14 +65,27 @@ type Project struct {
 	// undeletable holds, by id, the refusals of deletions until it is known
 	// whether the team is there at all.
 	undeletable map[string]error
-	demoting    map[string]bool
-	awaited     map[string]awaiting
-	sinks       map[string]func(Change)
-	checks      *checks
+	// refusedReads are, by id, those that a listing has yet to explain.
+	refusedReads map[string]*refusedRead
+	awaited      map[string]awaiting
+	sinks        map[string]func(Change)
+	checks       *checks
 
 	refused   *Error
 	refusedAt time.Time
+	// probing: a request is under way that shows whether the key is still refused.
+	probing bool
+
+	demotions *Demotions
+	view      int
 }
+
+// An Option changes a view that is being made.
+type Option func(*Project)
+
+// ShareDemotions has the view heed the demotions that others with the same d
+// make: they may be of the same project.
+func ShareDemotions(d *Demotions) Option { return func(p *Project) { p.demotions = d } }
 
 type awaiting struct {
 	emails map[string]bool
@@ -84,28 +93,34 @@ type awaiting struct {
 }
 
 // NewProject returns the view of the project that api reaches. Close it.
-func NewProject(api API, limiter *quota.Limiter) *Project {
+func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Project{
-		undeletable: map[string]error{},
+		undeletable:  map[string]error{},
+		refusedReads: map[string]*refusedRead{},
 
 		api: api, limiter: limiter, cancel: cancel,
 		people:   map[string]*person{},
 		byID:     map[string]*teamEntry{},
 		nameless: map[string][]Team{},
-		demoting: map[string]bool{},
 		awaited:  map[string]awaiting{},
 		sinks:    map[string]func(Change){},
 		checks:   newChecks(),
+
+		demotions: &Demotions{},
 	}
+	for _, option := range options {
+		option(p)
+	}
+	p.view = p.demotions.join()
 	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[User], err error) {
-			err = p.call(func() (err error) { l, err = api.ListUsers(ctx, by); return })
+			err = p.call(ctx, func(ctx context.Context) (err error) { l, err = api.ListUsers(ctx, by); return })
 			return
 		}}
 	p.teams = &reader[Team]{ctx: ctx, key: "listing/teams", accept: p.acceptTeams, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[Team], err error) {
-			err = p.call(func() (err error) { l, err = api.ListTeams(ctx, by); return })
+			err = p.call(ctx, func(ctx context.Context) (err error) { l, err = api.ListTeams(ctx, by); return })
 			return
 		}}
 	return p
@@ -166,43 +181,6 @@ func (p *Project) Awaiting() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.awaited)
-}
-
-// Refused returns the console's refusal of the key while that stands.
-func (p *Project) Refused() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.refused == nil {
-		return nil
-	}
-	return p.refused
-}
-
-// call runs one call to the console, unless the console has just refused the
-// key, and notes whether it was refused now.
-func (p *Project) call(do func() error) error {
-	p.mu.Lock()
-	if p.refused != nil && time.Since(p.refusedAt) < unauthorizedPause {
-		defer p.mu.Unlock()
-		return p.refused
-	}
-	p.mu.Unlock()
-
-	err := do()
-
-	p.mu.Lock()
-	was := p.refused != nil
-	if e, ok := AsError(err); ok && e.Class == Unauthorized {
-		p.refused, p.refusedAt = e, time.Now()
-	} else if err == nil {
-		p.refused = nil
-	}
-	changed := was != (p.refused != nil)
-	p.mu.Unlock()
-	if changed {
-		p.publish(Change{Access: true})
-	}
-	return err
 }
 
 func (p *Project) publish(c Change) {

@@ -19,6 +19,8 @@ type bench struct {
 	*console.Project
 	sim     *consolesim.Server
 	limiter *quota.Limiter
+	// another makes one more view of the project, with a key of its own.
+	another func() *console.Project
 }
 
 const apiKey = "console-bench"
@@ -32,13 +34,20 @@ func inProject(t *testing.T, cfg quota.Config, test func(t *testing.T, b *bench)
 		defer server.Close()
 		limiter := quota.New(cfg)
 		defer limiter.Close()
-		client, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: apiKey, Limiter: limiter, Transport: server.Transport})
-		if err != nil {
-			t.Fatal(err)
+		var demotions console.Demotions
+		view := func(key string) *console.Project {
+			client, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: key, Limiter: limiter, Transport: server.Transport})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return console.NewProject(client, limiter, console.ShareDemotions(&demotions))
 		}
-		project := console.NewProject(client, limiter)
+		project := view(apiKey)
 		defer project.Close()
-		test(t, &bench{Project: project, sim: sim, limiter: limiter})
+		test(t, &bench{Project: project, sim: sim, limiter: limiter, another: func() *console.Project {
+			sim.AddKey(apiKey + "-another")
+			return view(apiKey + "-another")
+		}})
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -57,8 +58,24 @@ type waiter struct {
 }
 
 type run struct {
-	lane   quota.Lane
 	cancel context.CancelFunc
+	// lane is that of the pages to come.
+	lane atomic.Int32
+	// sent: the first page was asked for, and would be paid for again.
+	sent atomic.Bool
+}
+
+func (r *run) inLane() quota.Lane { return quota.Lane(r.lane.Load()) }
+
+type laneKey struct{}
+
+// LaneOf returns the lane that the next request of a call of several requests
+// pays in: that of by, or a more urgent one that somebody has come to need.
+func LaneOf(ctx context.Context, by quota.Request) quota.Lane {
+	if lane, ok := ctx.Value(laneKey{}).(func() quota.Lane); ok {
+		return min(by.Lane, lane())
+	}
+	return by.Lane
 }
 
 // ensure returns nil when the last good listing began at since or later, and a
@@ -81,10 +98,14 @@ func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
 	switch {
 	case r.running == nil && !time.Now().Before(r.retryAt):
 		r.start(lane)
-	case r.running != nil && lane < r.running.lane:
-		// A check for drift waits for what people wait for, not the reverse.
-		r.running.cancel()
-		r.start(lane)
+	case r.running != nil && lane < r.running.inLane():
+		// A check for drift waits for what people wait for, not the reverse. What
+		// was paid for is not thrown away.
+		r.running.lane.Store(int32(lane))
+		if !r.running.sent.Load() {
+			r.running.cancel()
+			r.start(lane)
+		}
 	}
 	if r.err != nil {
 		return fmt.Errorf("%w again after: %w", ErrReading, r.err)
@@ -99,8 +120,14 @@ func (r *reader[T]) satisfies(since time.Time) bool {
 // start needs r.mu.
 func (r *reader[T]) start(lane quota.Lane) {
 	ctx, cancel := context.WithCancel(r.ctx)
-	current := &run{lane: lane, cancel: cancel}
+	current := &run{cancel: cancel}
+	current.lane.Store(int32(lane))
 	r.running = current
+	ctx = context.WithValue(ctx, laneKey{}, current.inLane)
+	ctx = BeforeSend(ctx, func() error {
+		current.sent.Store(true)
+		return nil
+	})
 	go func() {
 		defer cancel()
 		listing, err := r.list(ctx, quota.Request{Key: r.key, Lane: lane})

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,31 +70,29 @@ func sameName(a, b string) bool { return nameKey(a) == nameKey(b) }
 
 // FetchTeam reads one team from the console. A team that is not there is an
 // Absent observation, not an error: the console says NotFound, or it refuses
-// the id as Invalid and its last complete listing lacks the team too.
+// the id as Invalid and a complete listing lacks the team too. If the last
+// listing does not, a new one decides, and the error is [ErrReading] until then.
 func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observation[Team], error) {
+	if refused := p.unreadable(id); refused != nil {
+		return p.refusedTeam(by, id, *refused)
+	}
 	began := time.Now()
 	var team Team
-	err := p.call(func() (err error) { team, err = p.api.GetTeam(ctx, by, id); return })
-	class := ClassOf(err)
-	listing := p.TeamsRead()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e, known := p.byID[id]
-	unlisted := !known || e.presence != Present
-	absent := class == NotFound || class == Invalid && listing.Complete && unlisted
-	if err != nil && !absent {
+	err := p.call(ctx, func(ctx context.Context) (err error) { team, err = p.api.GetTeam(ctx, by, id); return })
+	switch ClassOf(err) {
+	case Invalid:
+		return p.refusedTeam(by, id, refusedRead{at: began, err: err})
+	case NotFound:
+		return p.noTeam(id, began), nil
+	}
+	if err != nil {
 		return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
 	}
-	if !known {
-		e = &teamEntry{}
-		p.byID[id] = e
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entry(id)
 	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
-	if (masked || absent && e.settling(began)) && !e.doubtful {
-		return e.observation(), nil
-	}
-	if absent {
-		*e = teamEntry{presence: Absent, at: began}
+	if masked && !e.doubtful {
 		return e.observation(), nil
 	}
 	team.ID = id
@@ -104,11 +103,70 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 	return e.observation(), nil
 }
 
+// noTeam notes that the console does not have a team.
+func (p *Project) noTeam(id string, began time.Time) Observation[Team] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entry(id)
+	if !e.settling(began) || e.doubtful {
+		*e = teamEntry{presence: Absent, at: began}
+	}
+	return e.observation()
+}
+
+// A refusedRead is a read of a team that the console did not accept, which may
+// be its way of saying that there is none.
+type refusedRead struct {
+	at  time.Time
+	err error
+}
+
+func (p *Project) unreadable(id string) *refusedRead {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusedReads[id]
+}
+
+// refusedTeam has the listing decide what a refused read means.
+func (p *Project) refusedTeam(by Caller, id string, refused refusedRead) (Observation[Team], error) {
+	listing := p.TeamsRead()
+	p.mu.Lock()
+	e, known := p.byID[id]
+	listed := known && e.presence == Present
+	decided := !listed && listing.Complete || !listing.StartedAt.Before(refused.at)
+	if decided {
+		delete(p.refusedReads, id)
+	} else {
+		p.refusedReads[id] = &refused
+	}
+	p.mu.Unlock()
+	switch {
+	case !decided:
+		if err := p.ReadTeams(by, refused.at); err != nil {
+			return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
+		}
+		return p.refusedTeam(by, id, refused)
+	case !listed && listing.Complete:
+		return p.noTeam(id, refused.at), nil
+	}
+	return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, refused.err)
+}
+
+// entry needs p.mu.
+func (p *Project) entry(id string) *teamEntry {
+	e, ok := p.byID[id]
+	if !ok {
+		e = &teamEntry{}
+		p.byID[id] = e
+	}
+	return e
+}
+
 // CreateTeam creates a team. The answer becomes what is known of it, where it
 // has an id.
 func (p *Project) CreateTeam(ctx context.Context, by Caller, team Team) (Team, error) {
 	var made Team
-	err := p.call(func() (err error) { made, err = p.api.CreateTeam(ctx, by, team); return })
+	err := p.call(ctx, func(ctx context.Context) (err error) { made, err = p.api.CreateTeam(ctx, by, team); return })
 	if err != nil {
 		return Team{}, fmt.Errorf("create team %q: %w", team.Name, err)
 	}
@@ -123,7 +181,7 @@ func (p *Project) CreateTeam(ctx context.Context, by Caller, team Team) (Team, e
 // UpdateTeam replaces a team's definition; the answer becomes what is known of it.
 func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Team) (Team, error) {
 	var made Team
-	err := p.call(func() (err error) { made, err = p.api.UpdateTeam(ctx, by, id, team); return })
+	err := p.call(ctx, func(ctx context.Context) (err error) { made, err = p.api.UpdateTeam(ctx, by, id, team); return })
 	var change Change
 	defer func() { p.publish(change) }()
 	p.mu.Lock()
@@ -171,7 +229,7 @@ func (p *Project) wrote(answer, sent Team) Team {
 func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
 	err := p.takeUndeletable(id)
 	if err == nil {
-		err = p.call(func() error { return p.api.DeleteTeam(ctx, by, id) })
+		err = p.call(ctx, func(ctx context.Context) error { return p.api.DeleteTeam(ctx, by, id) })
 	}
 	if ClassOf(err) == Invalid {
 		// Some consoles refuse the id of a team that is gone rather than say so.
@@ -214,17 +272,8 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 	before := p.TeamsRead().StartedAt
 	p.mu.Lock()
 	var change Change
-	listed := make(map[string]bool, len(l.Items))
-	nameless := map[string][]Team{}
-	for _, team := range l.Items {
-		if team.ID == "" {
-			team.ID = p.idOf(team.Name)
-		}
-		if team.ID == "" {
-			nameless[nameKey(team.Name)] = append(nameless[nameKey(team.Name)], team)
-			continue
-		}
-		listed[team.ID] = true
+	known, nameless, listed := p.identify(l.Items)
+	for _, team := range known {
 		former := p.nameOf(team.ID)
 		if p.acceptTeam(team, l.StartedAt) {
 			change.TeamIDs = append(change.TeamIDs, team.ID)
@@ -259,6 +308,41 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 	p.publish(change)
 }
 
+// identify finds the ids of listed teams that came without: one of the name of a
+// known team that is not listed by its id is that team. Of several of one name it
+// is the one that looks like it; when none does, the team is listed, but nothing
+// is taken from the listing. It needs p.mu.
+func (p *Project) identify(items []Team) (known []Team, nameless map[string][]Team, listed map[string]bool) {
+	listed, nameless = map[string]bool{}, map[string][]Team{}
+	for _, team := range items {
+		if team.ID == "" {
+			nameless[nameKey(team.Name)] = append(nameless[nameKey(team.Name)], team)
+			continue
+		}
+		listed[team.ID] = true
+		known = append(known, team)
+	}
+	for _, name := range slices.Sorted(maps.Keys(nameless)) {
+		teams := nameless[name]
+		id := p.idOf(name, listed)
+		if id == "" {
+			continue
+		}
+		listed[id] = true
+		i := slices.IndexFunc(teams, func(t Team) bool { return len(teams) == 1 || sameTeam(p.byID[id].team, t) })
+		if i >= 0 {
+			teams[i].ID = id
+			known = append(known, teams[i])
+		}
+		if teams = slices.Delete(teams, max(i, 0), max(i, 0)+1); len(teams) == 0 {
+			delete(nameless, name)
+			continue
+		}
+		nameless[name] = teams
+	}
+	return known, nameless, listed
+}
+
 // acceptTeam takes over a listed team and reports whether that was news. It
 // needs p.mu.
 func (p *Project) acceptTeam(team Team, began time.Time) bool {
@@ -289,12 +373,12 @@ func (p *Project) nameOf(id string) string {
 	return ""
 }
 
-// idOf finds the id of a listed team that came without one: the only team of
-// that name whose id is known from elsewhere. It needs p.mu.
-func (p *Project) idOf(name string) string {
+// idOf finds the only team of that name whose id is known from elsewhere, but
+// not from this listing. It needs p.mu.
+func (p *Project) idOf(name string, listed map[string]bool) string {
 	id := ""
 	for known, e := range p.byID {
-		if e.presence != Absent && sameName(e.team.Name, name) {
+		if e.presence != Absent && !listed[known] && sameName(e.team.Name, name) {
 			if id != "" {
 				return ""
 			}

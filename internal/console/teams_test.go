@@ -108,8 +108,9 @@ func TestAbsentTeams(t *testing.T) {
 				settled()
 				b.listTeams(t)
 				b.sim.RemoveTeam(id)
+				time.Sleep(time.Second)
 				seen, err := b.FetchTeam(t.Context(), caller("a"), id)
-				if status == 404 && seen.Presence != console.Absent || status == 400 && console.ClassOf(err) != console.Invalid {
+				if status == 404 && seen.Presence != console.Absent || status == 400 && !errors.Is(err, console.ErrReading) {
 					t.Errorf("before a listing lacks it: %+v, %v", seen, err)
 				}
 				b.listTeams(t)
@@ -141,7 +142,6 @@ func TestDeleteTeam(t *testing.T) {
 		{name: "gone, 200", delete: 200, get: 404, gone: true},
 		{name: "gone, 400 and 404", delete: 404, get: 404, fault: &refuse, gone: true},
 		{name: "gone, 400 and 400, unlisted", delete: 404, get: 400, fault: &refuse, gone: true, listed: true},
-		{name: "gone, 400 and 400, not yet listed", delete: 404, get: 400, fault: &refuse, gone: true, want: console.Invalid},
 		{name: "there, refused", delete: 404, get: 404, fault: &refuse, want: console.Invalid},
 		{name: "there, fails", delete: 404, get: 404, fault: &consolesim.Fault{Endpoint: consolesim.DeleteTeam, Effect: consolesim.EffectErrorAfter}, want: console.Ambiguous},
 	}
@@ -206,6 +206,97 @@ func TestRefusedDeletionWaitsForItsTurn(t *testing.T) {
 		if n := b.sim.Count(consolesim.DeleteTeam); n != 1 {
 			t.Errorf("%d deletions were sent, want 1", n)
 		}
+	})
+}
+
+// A console that refuses the id of a team that is gone, rather than say so, is
+// believed as soon as a listing lacks the team, and asked only once.
+func TestRefusedReadAwaitsTheListing(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+			b.behave(t, func(s *consolesim.Behavior) { s.MissingGet = 400 })
+			id := b.create(t).ID
+			settled()
+			b.listTeams(t)
+			if gone {
+				b.sim.RemoveTeam(id)
+			} else {
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"message":"No."}`})
+			}
+			lists := b.sim.Count(consolesim.ListTeams)
+			for range 2 {
+				time.Sleep(time.Second)
+				var told tally
+				if _, err := b.FetchTeam(t.Context(), waiting("a", quota.Change, &told), id); !errors.Is(err, console.ErrReading) {
+					t.Fatalf("gone %v: %v, want to wait for a listing", gone, err)
+				}
+				synctest.Wait()
+				seen, err := b.FetchTeam(t.Context(), caller("a"), id)
+				if told.count() != 1 || gone && (err != nil || seen.Presence != console.Absent) || !gone && console.ClassOf(err) != console.Invalid {
+					t.Errorf("gone %v: told %d times, then %+v, %v", gone, told.count(), seen, err)
+				}
+				if gone {
+					break
+				}
+				time.Sleep(time.Minute)
+			}
+			want := map[bool]int{true: 1, false: 2}[gone]
+			if reads, n := b.sim.Count(consolesim.GetTeam), b.sim.Count(consolesim.ListTeams)-lists; reads != want || n != want {
+				t.Errorf("gone %v: %d reads and %d listings, want %d of each", gone, reads, n, want)
+			}
+		})
+	}
+}
+
+// A deletion that is refused, as is the read of the team, succeeds when a
+// listing shows that the team is gone.
+func TestRefusedDeletionAwaitsTheListing(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) { s.MissingGet = 400 })
+		id := b.create(t).ID
+		settled()
+		b.listTeams(t)
+		b.sim.RemoveTeam(id)
+		time.Sleep(time.Second)
+		b.sim.Inject(consolesim.Fault{Endpoint: consolesim.DeleteTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"message":"No."}`})
+		var told tally
+		if err := b.DeleteTeam(t.Context(), waiting("a", quota.Revoke, &told), id); !errors.Is(err, console.ErrReading) {
+			t.Fatalf("%v, want to wait for a listing", err)
+		}
+		synctest.Wait()
+		if err := b.DeleteTeam(t.Context(), caller("a"), id); err != nil || told.count() != 1 || b.sim.Count(consolesim.DeleteTeam) != 1 {
+			t.Errorf("then %v, told %d times, %d deletions sent", err, told.count(), b.sim.Count(consolesim.DeleteTeam))
+		}
+	})
+}
+
+// Of two listed teams of one name and no id only one can be the one that is
+// known: the one that looks like it, if either does.
+func TestTwinsWithoutIDs(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) { s.ListReturnsID, s.DuplicateTeamNames = false, consolesim.NamesAllow })
+		id := b.create(t).ID
+		settled()
+		b.listTeams(t)
+		twin := b.sim.PutTeam(consolesim.Team{Name: "Compilers", Description: new("another")})
+		look := b.changes()
+		for range 3 {
+			b.listTeams(t)
+			b.describes(t, "beside a twin", id, console.Present, "first", false)
+			if named := b.TeamsNamed("Compilers"); len(named) != 2 || named[0].ID != id || named[1].ID != "" || named[1].Description != "another" {
+				t.Fatalf("two teams of one name are known as %+v", named)
+			}
+		}
+		expect(t, "a twin", look(), console.Change{TeamNames: []string{"Compilers"}})
+		// Neither looks like what is known: it is there all the same, unchanged.
+		known, _ := b.sim.Team(id)
+		known.Description = new("changed by hand")
+		b.sim.PutTeam(known)
+		b.listTeams(t)
+		b.describes(t, "changed beside a twin", id, console.Present, "first", false)
+		b.sim.RemoveTeam(twin.ID)
+		b.listTeams(t)
+		b.describes(t, "alone again", id, console.Present, "changed by hand", false)
 	})
 }
 

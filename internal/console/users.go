@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -40,7 +39,7 @@ func (p *Project) User(email string) Observation[User] {
 func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Observation[User], error) {
 	began := time.Now()
 	var user User
-	err := p.call(func() (err error) { user, err = p.api.GetUser(ctx, by, email); return })
+	err := p.call(ctx, func(ctx context.Context) (err error) { user, err = p.api.GetUser(ctx, by, email); return })
 	absent := ClassOf(err) == NotFound
 	if err != nil && !absent {
 		return Observation[User]{}, fmt.Errorf("read user %s: %w", email, err)
@@ -63,7 +62,10 @@ func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Obser
 // UpdateUser changes a user; the answer becomes what is known of the user.
 func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, change UserChange) (User, error) {
 	var user User
-	err := p.call(func() (err error) { user, err = p.api.UpdateUser(ctx, by, email, change); return })
+	err := p.call(ctx, func(ctx context.Context) (err error) { user, err = p.api.UpdateUser(ctx, by, email, change); return })
+	if err == nil || ClassOf(err) == Ambiguous {
+		p.demotions.sent(p.view, EmailKey(email))
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.person(email)
@@ -89,7 +91,7 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 
 // Invite asks people into the project.
 func (p *Project) Invite(ctx context.Context, by Caller, invitation Invitation) error {
-	err := p.call(func() error { return p.api.Invite(ctx, by, invitation) })
+	err := p.call(ctx, func(ctx context.Context) error { return p.api.Invite(ctx, by, invitation) })
 	if err != nil {
 		return fmt.Errorf("invite %v: %w", invitation.Emails, err)
 	}
@@ -117,61 +119,6 @@ func (p *Project) Counts() (users, admins, teams int) {
 		teams += len(named)
 	}
 	return users, admins, teams
-}
-
-// BeginDemotion is called before an Admin is made something less. It makes
-// sure, by reading another Admin from the console, that one remains, counting
-// nobody who is being demoted at the same time. An Admin seen after since is
-// not read again, so that waiting in the quota does not undo the reading. One
-// who may just have been demoted, by a write whose outcome is unknown, does not
-// count. When none remains, remains is false; else end must be called after the
-// write.
-func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, since time.Time) (remains bool, end func(), err error) {
-	key := EmailKey(email)
-	passedOver := map[string]bool{key: true}
-	for {
-		otherKey, other, ok := p.claimDemotion(key, passedOver)
-		if !ok {
-			return false, nil, nil
-		}
-		end = func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			delete(p.demoting, key)
-		}
-		seen := p.User(other)
-		if seen.Doubtful || seen.At.Before(since) {
-			seen, err = p.FetchUser(ctx, by, other)
-		}
-		if err != nil {
-			end()
-			return false, nil, fmt.Errorf("make sure that another Admin remains: %w", err)
-		}
-		if seen.Presence == Present && !seen.Doubtful && IsAdmin(seen.Value.Role) {
-			return true, end, nil
-		}
-		end()
-		passedOver[otherKey] = true
-	}
-}
-
-// claimDemotion marks key as being demoted and names an Admin who is not, nor
-// was passed over.
-func (p *Project) claimDemotion(key string, passedOver map[string]bool) (otherKey, other string, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var admins []string
-	for k, e := range p.people {
-		if !passedOver[k] && !p.demoting[k] && e.presence == Present && IsAdmin(e.user.Role) {
-			admins = append(admins, k)
-		}
-	}
-	if len(admins) == 0 {
-		return "", "", false
-	}
-	p.demoting[key] = true
-	otherKey = slices.Min(admins)
-	return otherKey, p.people[otherKey].user.Email, true
 }
 
 // person needs p.mu.

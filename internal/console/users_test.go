@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,6 +260,69 @@ func TestRefusedKey(t *testing.T) {
 		}
 		expect(t, "the healing", look(), console.Change{Access: true})
 	})
+}
+
+// When the pause after a refusal is over one request tries the key again, and
+// the others wait for what it is answered.
+func TestRefusedKeyIsProbed(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.put(ada, "Member")
+		b.sim.RevokeKey(apiKey)
+		_, _ = b.FetchUser(t.Context(), caller("a"), ada)
+		b.behave(t, func(s *consolesim.Behavior) { s.Latency = time.Second })
+		everybody := func() (refused int) {
+			var wg sync.WaitGroup
+			var n tally
+			for i := range 50 {
+				wg.Go(func() {
+					if _, err := b.FetchUser(t.Context(), caller(fmt.Sprint(i)), ada); console.ClassOf(err) == console.Unauthorized {
+						n.n.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			return n.count()
+		}
+		settled()
+		if refused := everybody(); refused != 50 || b.sim.Counters().Total != 2 {
+			t.Errorf("%d calls of 50 are refused, %d requests in all; want all, by one more request", refused, b.sim.Counters().Total)
+		}
+		if refused := everybody(); refused != 50 || b.sim.Counters().Total != 2 {
+			t.Errorf("%d calls of 50 are refused, %d requests in all; want a new pause", refused, b.sim.Counters().Total)
+		}
+		settled()
+		b.sim.AddKey(apiKey)
+		if refused := everybody(); refused != 49 || b.sim.Counters().Total != 3 {
+			t.Errorf("%d calls of 50 are refused, %d requests in all; want all but the one that is sent", refused, b.sim.Counters().Total)
+		}
+		if refused := everybody(); refused != 0 || b.Refused() != nil {
+			t.Errorf("%d calls of 50 are refused though the key is accepted: %v", refused, b.Refused())
+		}
+	})
+}
+
+// Any answer to what was asked shows that the key is accepted.
+func TestKeyAccepted(t *testing.T) {
+	for status, accepted := range map[int]bool{200: true, 400: true, 404: true, 403: false, 500: false} {
+		inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+			b.put(ada, "Member")
+			b.sim.RevokeKey(apiKey)
+			_, _ = b.FetchUser(t.Context(), caller("a"), ada)
+			settled()
+			b.sim.AddKey(apiKey)
+			if status != 200 {
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetUser, Effect: consolesim.EffectError, Status: status, ContentType: "application/json", Body: `{"message":"No."}`, Times: 1})
+			}
+			_, _ = b.FetchUser(t.Context(), caller("a"), ada)
+			if (b.Refused() == nil) != accepted {
+				t.Errorf("after an answer %d the refusal is %v", status, b.Refused())
+			}
+			// A request that settles nothing leaves the next to try.
+			if _, err := b.FetchUser(t.Context(), caller("a"), ada); err != nil || b.Refused() != nil {
+				t.Errorf("after an answer %d, then a good one: %v", status, err)
+			}
+		})
+	}
 }
 
 func TestInvite(t *testing.T) {

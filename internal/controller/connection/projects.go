@@ -38,6 +38,9 @@ type projects struct {
 	newLimiter NewLimiter
 	recordLost func(group, reason string)
 
+	// demotions is shared by all views: two keys may lead to one project.
+	demotions console.Demotions
+
 	mu     sync.Mutex
 	views  map[string]*view
 	groups map[string]*group
@@ -102,7 +105,7 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 		if err != nil {
 			return nil, err
 		}
-		v = &view{project: console.NewProject(api, g.limiter), users: map[string]bool{}}
+		v = &view{project: console.NewProject(api, g.limiter, console.ShareDemotions(&p.demotions)), users: map[string]bool{}}
 		p.views[print] = v
 	}
 	v.users[connection] = true

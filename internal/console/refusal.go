@@ -1,0 +1,93 @@
+package console
+
+import (
+	"context"
+	"time"
+)
+
+// unauthorizedPause is how long calls are refused here, unsent, after the
+// console refused the key: thousands of objects need not each find out.
+const unauthorizedPause = 15 * time.Second
+
+// Refused returns the console's refusal of the key while that stands.
+func (p *Project) Refused() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused == nil {
+		return nil
+	}
+	return p.refused
+}
+
+// call runs one call to the console, unless the console has just refused the
+// key, and notes whether it was refused now. When the pause after a refusal is
+// over a single request goes out; no other does before it is answered.
+func (p *Project) call(ctx context.Context, do func(context.Context) error) error {
+	if err := p.pausing(); err != nil {
+		return err
+	}
+	probes, stopped := false, false
+	err := do(BeforeSend(ctx, func() error {
+		if !probes {
+			var err error
+			if probes, err = p.probe(); err != nil {
+				stopped = true
+				return err
+			}
+		}
+		return RunBeforeSend(ctx)
+	}))
+
+	p.mu.Lock()
+	if probes {
+		p.probing = false
+	}
+	was := p.refused != nil
+	switch {
+	case stopped:
+	case ClassOf(err) == Unauthorized:
+		p.refused, _ = AsError(err)
+		p.refusedAt = time.Now()
+	case accepted(err):
+		p.refused = nil
+	}
+	changed := was != (p.refused != nil)
+	p.mu.Unlock()
+	if changed {
+		p.publish(Change{Access: true})
+	}
+	return err
+}
+
+// pausing returns the refusal of the key while no call is to be made.
+func (p *Project) pausing() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused != nil && (p.probing || time.Since(p.refusedAt) < unauthorizedPause) {
+		return p.refused
+	}
+	return nil
+}
+
+// probe is asked before a request is sent, which may have waited long for its
+// turn. It reports whether that request is the one that tries the key again.
+func (p *Project) probe() (probes bool, err error) {
+	if err := p.pausing(); err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	probes = p.refused != nil && !p.probing
+	if p.refused != nil && !probes {
+		return false, p.refused
+	}
+	p.probing = probes
+	return probes, nil
+}
+
+// accepted reports whether the outcome of a call shows that the console accepts
+// the key: it answered what was asked, if only that it will not have it so.
+func accepted(err error) bool {
+	failed, ok := AsError(err)
+	return err == nil || ok && failed.Status != 0 && (failed.Class == NotFound || failed.Class == Invalid)
+}
