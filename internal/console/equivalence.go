@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // SameEmail reports whether two addresses are one person's: consoles may
@@ -92,8 +91,12 @@ func (d *DesiredTeam) ManagesAll() bool {
 
 // A Difference is one managed field in which the console is not as desired.
 type Difference struct {
-	Field      string
+	Field string
+	// Want and Have are the values, or of lists too long to show how many they
+	// are and what each has that the other lacks.
 	Want, Have string
+	// Edits is what makes such a list as desired, e.g. "+a@example.com, -b@example.com".
+	Edits string
 	// Revokes is true when making it so takes somebody's access away.
 	Revokes bool
 }
@@ -111,7 +114,7 @@ func (d *DesiredTeam) Diff(have *Team) []Difference {
 	}
 	addSet := func(field string, want, got map[string]bool) {
 		if !maps.Equal(want, got) {
-			out = append(out, Difference{Field: field, Want: bounded(joined(want)), Have: bounded(joined(got))})
+			out = append(out, listDifference(field, want, got))
 		}
 	}
 	add("name", d.Name, have.Name)
@@ -174,17 +177,15 @@ func (d *DesiredTeam) diffPeople(have *Team) []Difference {
 		// Who is admin already counts as a member; whether that is right is
 		// the admins' difference to tell.
 		if !maps.Equal(without(want, gotAdmins), without(got, wantAdmins)) {
-			out = append(out, Difference{
-				Field: "members", Want: bounded(joined(want)), Have: bounded(joined(got)),
-				Revokes: len(without(without(got, want), wantAdmins)) > 0,
-			})
+			members := listDifference("members", want, got)
+			members.Revokes = len(without(without(got, want), wantAdmins)) > 0
+			out = append(out, members)
 		}
 	}
 	if d.Admins != nil && !maps.Equal(wantAdmins, gotAdmins) {
-		out = append(out, Difference{
-			Field: "admins", Want: bounded(joined(wantAdmins)), Have: bounded(joined(gotAdmins)),
-			Revokes: len(without(gotAdmins, wantAdmins)) > 0,
-		})
+		admins := listDifference("admins", wantAdmins, gotAdmins)
+		admins.Revokes = len(without(gotAdmins, wantAdmins)) > 0
+		out = append(out, admins)
 	}
 	return out
 }
@@ -294,18 +295,4 @@ func without(set, remove map[string]bool) map[string]bool {
 
 func joined(set map[string]bool) string {
 	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
-}
-
-// maxShown is how many bytes of a value are shown to people in a diff or event.
-const maxShown = 256
-
-func bounded(text string) string {
-	if len(text) <= maxShown {
-		return text
-	}
-	cut := maxShown
-	for !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:cut], len(text))
 }

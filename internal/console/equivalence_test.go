@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -185,6 +186,39 @@ func TestLongValuesAreCut(t *testing.T) {
 		got := bounded(text)
 		if !utf8.ValidString(got) || len(got) > maxShown+32 || len(text) <= maxShown && got != text || len(text) > maxShown && !strings.Contains(got, "… (") {
 			t.Errorf("%q cut to %q", text, got)
+		}
+	}
+}
+
+// Of lists too long to show a difference tells what one has and the other lacks.
+func TestLongListsShowTheDifference(t *testing.T) {
+	people := func(from, to int) (out []string) {
+		for i := from; i < to; i++ {
+			out = append(out, fmt.Sprintf("person-%03d@example.com", i))
+		}
+		return out
+	}
+	tests := []struct {
+		name              string
+		want, have        []string
+		shown, was, edits string
+	}{
+		{
+			"one joins, one leaves", append(people(1, 50), "new@example.com"), people(0, 50),
+			"50 in all: +new@example.com", "50 in all: -person-000@example.com", "+new@example.com, -person-000@example.com",
+		},
+		{"one joins", people(0, 51), people(0, 50), "51 in all: +person-050@example.com", "50 in all", "+person-050@example.com"},
+		{
+			"many leave", people(0, 1), people(0, 500), "1 in all",
+			"500 in all: -" + strings.Join(people(1, 11), ", -") + " and 489 more", "-" + strings.Join(people(1, 11), ", -") + " and 489 more",
+		},
+		{"short ones", people(0, 2), people(0, 1), strings.Join(people(0, 2), ", "), people(0, 1)[0], ""},
+	}
+	for _, tt := range tests {
+		desired := DesiredTeam{Name: "x", Members: tt.want}
+		got := desired.Diff(&Team{Name: "x", Members: tt.have, MembersKnown: true})
+		if len(got) != 1 || got[0].Field != "members" || got[0].Want != tt.shown || got[0].Have != tt.was || got[0].Edits != tt.edits {
+			t.Errorf("%s: %+v, want %q and %q by %q", tt.name, got, tt.shown, tt.was, tt.edits)
 		}
 	}
 }

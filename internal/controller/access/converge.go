@@ -131,6 +131,10 @@ func FieldDiffs(differences []console.Difference) []v1alpha1.FieldDiff {
 func Describe(differences []console.Difference) string {
 	parts := make([]string, 0, len(differences))
 	for _, d := range differences {
+		if d.Edits != "" {
+			parts = append(parts, d.Field+" would have to be changed by "+d.Edits)
+			continue
+		}
 		parts = append(parts, d.Field+" is "+quoted(d.Have)+", wanted "+quoted(d.Want))
 	}
 	return strings.Join(parts, "; ")
@@ -140,6 +144,10 @@ func Describe(differences []console.Difference) string {
 func DescribeChange(differences []console.Difference) string {
 	parts := make([]string, 0, len(differences))
 	for _, d := range differences {
+		if d.Edits != "" {
+			parts = append(parts, d.Field+": "+d.Edits)
+			continue
+		}
 		parts = append(parts, d.Field+" from "+quoted(d.Have)+" to "+quoted(d.Want))
 	}
 	return strings.Join(parts, "; ")
