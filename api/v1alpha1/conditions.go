@@ -43,8 +43,9 @@ const (
 	ReasonLastAdmin = "LastAdmin"
 	// ReasonInvited: an invitation was sent; the person has not appeared yet.
 	ReasonInvited = "Invited"
-	// ReasonNameTaken: an older object in the cluster owns the name or address
-	// on this connection. This object takes over when the other is gone.
+	// ReasonNameTaken: another object in the cluster owns the name or address on
+	// this connection: it has it in the console already, or is older. This object
+	// takes over when the other is gone.
 	ReasonNameTaken = "NameTaken"
 	// ReasonAlreadyExists: the console has a team of this name that this object
 	// did not create; it is left alone unless adoptionPolicy is Adopt.
@@ -99,10 +100,10 @@ const (
 type FieldDiff struct {
 	// field is the name of the spec's field.
 	Field string `json:"field"`
-	// want is the spec's value.
+	// want is the spec's value; of a long list, how many it has and which the console lacks.
 	// +optional
 	Want string `json:"want,omitempty"`
-	// have is the console's value.
+	// have is the console's value; of a long list, how many it has and which the spec lacks.
 	// +optional
 	Have string `json:"have,omitempty"`
 }

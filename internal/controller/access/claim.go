@@ -46,39 +46,71 @@ func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object)
 	return nil
 }
 
+// Claims are what decides who owns a name or address that several objects claim.
+type Claims struct {
+	// List is an empty list of the objects' kind.
+	List client.ObjectList
+	// Admits reports whether the connection admits a namespace.
+	Admits func(namespace string) (bool, error)
+	// Has reports whether the object already has in the console what it claims.
+	Has func(v1alpha1.AccessObject) (bool, error)
+}
+
 // Owner returns who owns what the object claims: of the contenders that the
-// connection admits, the oldest. It returns nil when that is the object itself.
-// list is an empty list of the object's kind.
-func (s *Scope) Owner(ctx context.Context, list client.ObjectList, admits func(namespace string) (bool, error)) (v1alpha1.AccessObject, error) {
+// connection admits, whoever has it in the console already, else the oldest. It
+// returns nil when that is the object itself.
+func (s *Scope) Owner(ctx context.Context, by Claims) (v1alpha1.AccessObject, error) {
 	claim := ClaimKey(s.Obj.ConnectionName(), s.Obj.Claim())
-	if err := s.Client.List(ctx, list, client.MatchingFields{ClaimIndex: claim}); err != nil {
+	if err := s.Client.List(ctx, by.List, client.MatchingFields{ClaimIndex: claim}); err != nil {
 		return nil, fmt.Errorf("list who claims %q: %w", s.Obj.Claim(), err)
 	}
-	owner := s.Obj
-	err := meta.EachListItem(list, func(item runtime.Object) error {
+	contenders := []v1alpha1.AccessObject{s.Obj}
+	err := meta.EachListItem(by.List, func(item runtime.Object) error {
 		contender := item.(v1alpha1.AccessObject)
-		if contender.GetUID() == s.Obj.GetUID() || !older(contender, owner) {
+		if contender.GetUID() == s.Obj.GetUID() {
 			return nil
 		}
-		ok, err := admits(contender.GetNamespace())
+		ok, err := by.Admits(contender.GetNamespace())
 		if ok {
-			owner = contender
+			contenders = append(contenders, contender)
 		}
 		return err
 	})
-	if err != nil || owner.GetUID() == s.Obj.GetUID() {
+	if err != nil || len(contenders) == 1 {
 		return nil, err
+	}
+	owner, has := v1alpha1.AccessObject(nil), false
+	for _, contender := range contenders {
+		holds, err := by.holds(contender)
+		if err != nil {
+			return nil, err
+		}
+		if owner == nil || holds && !has || holds == has && older(contender, owner) {
+			owner, has = contender, holds
+		}
+	}
+	if owner.GetUID() == s.Obj.GetUID() {
+		return nil, nil
 	}
 	return owner, nil
 }
 
-// Admit returns the verdict on an object whose namespace may not use its
-// connection, or that claims what an older one owns.
-func (s *Scope) Admit(ctx context.Context, list client.ObjectList) (*condition.Verdict, error) {
-	admits := func(namespace string) (bool, error) {
-		return Admits(ctx, s.Client, s.Connection, namespace)
+// holds is Has for an object that did not have to give it up.
+func (c Claims) holds(obj v1alpha1.AccessObject) (bool, error) {
+	switch reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); reason {
+	case v1alpha1.ReasonNameTaken, v1alpha1.ReasonNamespaceNotAllowed:
+		return false, nil
 	}
-	ok, err := admits(s.Name.Namespace)
+	return c.Has(obj)
+}
+
+// Admit returns the verdict on an object whose namespace may not use its
+// connection, or that claims what another one owns; see [Claims] for list and has.
+func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
+	by := Claims{List: list, Has: has, Admits: func(namespace string) (bool, error) {
+		return Admits(ctx, s.Client, s.Connection, namespace)
+	}}
+	ok, err := by.Admits(s.Name.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +120,12 @@ func (s *Scope) Admit(ctx context.Context, list client.ObjectList) (*condition.V
 			s.Connection.Name, s.Name.Namespace)
 		return &v, nil
 	}
-	owner, err := s.Owner(ctx, list, admits)
+	owner, err := s.Owner(ctx, by)
 	if err != nil || owner == nil {
 		return nil, err
 	}
 	v := condition.Stuck(v1alpha1.ReasonNameTaken,
-		"%s %s/%s, which is older, owns %q on ConsoleConnection %q. Change or delete one of the two; this one takes over when the other is gone.",
+		"%s %s/%s owns %q on ConsoleConnection %q. Change or delete one of the two; this one takes over when the other is gone.",
 		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), s.Connection.Name)
 	return &v, nil
 }

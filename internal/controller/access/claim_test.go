@@ -39,25 +39,49 @@ func claiming(t *testing.T, obj *v1alpha1.Team, contenders []*v1alpha1.Team) *Sc
 	return &Scope{Desk: &Desk{Client: builder.Build()}, Obj: obj}
 }
 
+// has makes a Team one that already has its team in the console.
+func has(team *v1alpha1.Team, reason string) *v1alpha1.Team {
+	team.Status.ID = team.Name
+	if reason != "" {
+		team.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Reason: reason}}
+	}
+	return team
+}
+
+func claims(admits func(string) (bool, error)) Claims {
+	return Claims{List: &v1alpha1.TeamList{}, Admits: admits, Has: func(obj v1alpha1.AccessObject) (bool, error) {
+		return obj.(*v1alpha1.Team).Status.ID != "", nil
+	}}
+}
+
 func TestOwner(t *testing.T) {
 	old, young, twin, banned := aged("a", "old", 9), aged("b", "young", 1), aged("b", "twin", 1), aged("banned", "oldest", 99)
+	holder, elder := has(aged("b", "holder", 1), v1alpha1.ReasonDriftDetected), has(aged("a", "elder", 50), "")
+	evicted := has(aged("a", "evicted", 60), v1alpha1.ReasonNamespaceNotAllowed)
+	type teams = []*v1alpha1.Team
 	tests := []struct {
 		name       string
-		contenders []*v1alpha1.Team
+		contenders teams
 		obj        *v1alpha1.Team
 		want       string
 	}{
-		{"alone", []*v1alpha1.Team{young}, young, ""},
+		{"alone", teams{young}, young, ""},
 		{"not yet in the cache", nil, young, ""},
-		{"the younger", []*v1alpha1.Team{old, young}, young, "old"},
-		{"the older", []*v1alpha1.Team{young, old}, old, ""},
-		{"the same second, by name", []*v1alpha1.Team{twin, young}, young, "twin"},
-		{"the same second, first by name", []*v1alpha1.Team{twin, young}, twin, ""},
-		{"the oldest is not admitted", []*v1alpha1.Team{banned, young, old}, young, "old"},
-		{"only one who is not admitted", []*v1alpha1.Team{banned, old}, old, ""},
+		{"the younger", teams{old, young}, young, "old"},
+		{"the older", teams{young, old}, old, ""},
+		{"the same second, by name", teams{twin, young}, young, "twin"},
+		{"the same second, first by name", teams{twin, young}, twin, ""},
+		{"the oldest is not admitted", teams{banned, young, old}, young, "old"},
+		{"only one who is not admitted", teams{banned, old}, old, ""},
+		{"the younger has it", teams{old, holder}, old, "holder"},
+		{"the younger, who has it", teams{old, holder}, holder, ""},
+		{"both have it", teams{elder, holder}, holder, "elder"},
+		{"who had to give it up", teams{evicted, holder}, evicted, "holder"},
+		{"who had to give it up, and nobody took it", teams{evicted, old}, old, "evicted"},
 	}
+	admitted := func(namespace string) (bool, error) { return namespace != "banned", nil }
 	for _, tt := range tests {
-		owner, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), &v1alpha1.TeamList{}, func(namespace string) (bool, error) { return namespace != "banned", nil })
+		owner, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), claims(admitted))
 		got := ""
 		if owner != nil {
 			got = owner.GetName()
@@ -67,7 +91,8 @@ func TestOwner(t *testing.T) {
 		}
 	}
 	down := errors.New("down")
-	if _, err := claiming(t, young, []*v1alpha1.Team{old}).Owner(t.Context(), &v1alpha1.TeamList{}, func(string) (bool, error) { return false, down }); !errors.Is(err, down) {
+	failing := claims(func(string) (bool, error) { return false, down })
+	if _, err := claiming(t, young, teams{old}).Owner(t.Context(), failing); !errors.Is(err, down) {
 		t.Errorf("an owner although nobody knows who is admitted: %v", err)
 	}
 	if ClaimKey("a", "b") == ClaimKey("a", "c") || ClaimKey("ab", "c") == ClaimKey("a", "bc") {

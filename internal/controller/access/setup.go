@@ -39,8 +39,20 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 	ofConnection := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
 		return all(ctx, client.MatchingFields{ConnectionIndex: obj.GetName()})
 	})
+	// Whom a connection ceases to admit gives up its claims to others.
 	ofNamespace := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		return all(ctx, client.InNamespace(obj.GetName()))
+		inside := list()
+		out := all(ctx, client.InNamespace(obj.GetName()))
+		if err := d.Client.List(ctx, inside, client.InNamespace(obj.GetName())); err != nil {
+			log.FromContext(ctx).Error(err, "could not list objects in the cache", "kind", d.Kind)
+			return out
+		}
+		_ = meta.EachListItem(inside, func(item runtime.Object) error {
+			o := item.(v1alpha1.AccessObject)
+			out = append(out, all(ctx, client.MatchingFields{ClaimIndex: ClaimKey(o.ConnectionName(), o.Claim())})...)
+			return nil
+		})
+		return out
 	})
 	contenders := Contenders(func(ctx context.Context, claim string) []types.NamespacedName {
 		return d.names(ctx, list(), client.MatchingFields{ClaimIndex: claim})

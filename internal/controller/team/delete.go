@@ -2,6 +2,7 @@ package team
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,6 +60,9 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 			return nil, nil
 		}
 	}
+	if taken, err := s.takenOver(ctx); taken || err != nil {
+		return nil, err
+	}
 	if v := s.brake(); v != nil {
 		return v, nil
 	}
@@ -71,6 +75,12 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	}
 	s.Changed("Deleted", "Deleted the team %q, id %s, in the console.", s.obj.ConsoleName(), s.obj.Status.ID)
 	return nil, nil
+}
+
+// takenOver reports whether another Team, that stays, stands for the team now.
+func (s *team) takenOver(ctx context.Context) (bool, error) {
+	others, err := s.claimants(ctx, s.obj.Status.ID)
+	return slices.ContainsFunc(others, func(o *v1alpha1.Team) bool { return o.DeletionTimestamp.IsZero() }), err
 }
 
 // brake returns the verdict on a deletion that a person has to approve.

@@ -66,7 +66,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
 		return condition.Of(v), err
 	}
-	if v, err := s.Admit(ctx, &v1alpha1.TeamList{}); v != nil || err != nil {
+	if v, err := s.Admit(ctx, &v1alpha1.TeamList{}, s.has); v != nil || err != nil {
 		return condition.Of(v), err
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
@@ -89,6 +89,31 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 		return s.create(ctx)
 	}
 	return s.converge(ctx, *seen)
+}
+
+// has reports whether a Team stands for the team that has its name in the
+// console, or was about to make it. A Team that was renamed since it was synced
+// has what the console shows.
+func (s *team) has(obj v1alpha1.AccessObject) (bool, error) {
+	other := obj.(*v1alpha1.Team)
+	status := &other.Status
+	switch {
+	case status.CreateIntent != nil && status.CreateIntent.Name == other.ConsoleName():
+		return true, nil
+	case status.ID == "":
+		return false, nil
+	case status.SyncedGeneration == other.Generation:
+		return true, nil
+	}
+	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), time.Time{}); err != nil {
+		return false, err
+	}
+	for _, named := range s.Link.Project.TeamsNamed(other.ConsoleName()) {
+		if named.ID == status.ID {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // synced reports whether the console was known to hold this generation.
@@ -159,16 +184,35 @@ func (s *team) lacks() error {
 // claimant returns the other Team, if any, that stands for the team of the
 // console with an id, whatever that team is called just now.
 func (s *team) claimant(ctx context.Context, id string) (string, error) {
+	others, err := s.claimants(ctx, id)
+	if err != nil || len(others) == 0 {
+		return "", err
+	}
+	return client.ObjectKeyFromObject(others[0]).String(), nil
+}
+
+// claimants returns the other Teams that stand for the team of the console with
+// an id. Who may not use the connection any more stands for nothing.
+func (s *team) claimants(ctx context.Context, id string) ([]*v1alpha1.Team, error) {
 	list := &v1alpha1.TeamList{}
 	if err := s.Client.List(ctx, list, client.MatchingFields{idIndex: access.ClaimKey(s.obj.ConnectionName(), id)}); err != nil {
-		return "", fmt.Errorf("list Teams for the id %s: %w", id, err)
+		return nil, fmt.Errorf("list Teams for the id %s: %w", id, err)
 	}
+	var out []*v1alpha1.Team
 	for i := range list.Items {
-		if other := &list.Items[i]; other.UID != s.obj.UID {
-			return client.ObjectKeyFromObject(other).String(), nil
+		other := &list.Items[i]
+		if other.UID == s.obj.UID {
+			continue
+		}
+		ok, err := access.Admits(ctx, s.Client, s.Connection, other.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, other)
 		}
 	}
-	return "", nil
+	return out, nil
 }
 
 // vanished deals with a team that is certainly no longer in the console.

@@ -41,7 +41,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		}
 		return v, err
 	}
-	owner, err := s.Owner(ctx, &v1alpha1.UserRoleList{}, func(string) (bool, error) { return true, nil })
+	owner, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Admits: func(string) (bool, error) { return true, nil }})
 	if err != nil || owner != nil || s.protected() {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (s *role) readLane() quota.Lane {
 
 // admit applies the rules that need nothing of the console.
 func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
-	if v, err := s.Admit(ctx, &v1alpha1.UserRoleList{}); v != nil || err != nil {
+	if v, err := s.Admit(ctx, &v1alpha1.UserRoleList{}, has); v != nil || err != nil {
 		return v, err
 	}
 	if !s.mayGrant(string(s.obj.Spec.Role)) {
@@ -100,6 +100,13 @@ func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
+}
+
+// has reports whether a UserRole has come to manage its person, who may only have
+// been invited yet.
+func has(obj v1alpha1.AccessObject) (bool, error) {
+	status := &obj.(*v1alpha1.UserRole).Status
+	return status.SyncedGeneration > 0 || status.InvitedAt != nil, nil
 }
 
 func (s *role) mayGrant(name string) bool {
