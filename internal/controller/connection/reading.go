@@ -1,8 +1,11 @@
 package connection
 
 import (
+	"context"
 	"errors"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -18,7 +21,7 @@ const (
 )
 
 // read has users and teams listed when that is due, and judges how it went.
-func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
+func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
 	project := st.link.Project
 	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
 	r.request(c, st)
@@ -45,6 +48,7 @@ func (r *Reconciler) read(c *v1alpha1.ConsoleConnection, st *state) (condition.V
 	if refused := project.Refused(); refused != nil {
 		err = refused
 	}
+	st.log(ctx, err)
 	ready := condition.Synced("The console answers; its users and teams are known.")
 	// A new process reads for the first time what a former one knew already.
 	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
@@ -68,6 +72,21 @@ func (r *Reconciler) request(c *v1alpha1.ConsoleConnection, st *state) {
 	}
 	st.requested, st.since = requested, time.Now()
 	st.link.Project.CheckAll()
+}
+
+// log tells of a failure to read the listings when it begins, changes its class
+// or ends; not of every attempt.
+func (st *state) log(ctx context.Context, err error) {
+	class := console.ClassOf(err)
+	if class == st.failure || class == "" && err != nil {
+		return
+	}
+	st.failure = class
+	if err != nil {
+		log.FromContext(ctx).Info("the console's users and teams cannot be read", "class", class, "error", err.Error())
+		return
+	}
+	log.FromContext(ctx).Info("the console's users and teams are read again")
 }
 
 // failing reports whether an error holds a failed call, beside readings that

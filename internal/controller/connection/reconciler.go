@@ -60,6 +60,8 @@ type state struct {
 	version string
 	// requested is the last check asked for by annotation that was begun.
 	requested string
+	// failure is how reading the listings failed last, as the log has it.
+	failure console.Class
 }
 
 // New returns a Reconciler that reaches consoles through dial, under the
@@ -211,8 +213,8 @@ func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (c
 	if err := st.link.Brake.Save(ctx); err != nil {
 		return condition.Verdict{}, 0, err
 	}
-	v2, again := r.read(c, st)
-	return v2, again, nil
+	verdict, again := r.read(ctx, c, st)
+	return verdict, again, nil
 }
 
 // key reads the API key. A verdict says what is wrong with the Secret.

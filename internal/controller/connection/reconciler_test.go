@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -221,6 +223,53 @@ func TestBrakeOutlivesTheLink(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failure to read the listings is logged when it begins, changes and ends, with
+// its cause, and not at every attempt.
+func TestFailuresAreLoggedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		var lines []string
+		logger := funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{})
+		ctx := log.IntoContext(t.Context(), logger)
+		during := func(d time.Duration) string {
+			lines = nil
+			for range 20 {
+				if _, err := b.Reconcile(ctx, ctrl.Request{NamespacedName: types.NamespacedName{Name: "default"}}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(d / 20)
+			}
+			return strings.Join(lines, "\n")
+		}
+		for _, step := range []struct {
+			name string
+			do   func()
+			want []string
+		}{
+			{"good", func() {}, nil},
+			{"broken", func() {
+				b.sim.Inject(consolesim.Fault{Effect: consolesim.EffectError, Status: 502, Body: "<html>Bad gateway"})
+			}, []string{"Unavailable", "502"}},
+			{"still broken", func() {}, nil},
+			{"refused", func() {
+				b.sim.ClearFaults()
+				b.sim.RevokeKey(apiKey)
+			}, []string{"Unauthorized", "401"}},
+			{"well again", func() { b.sim.AddKey(apiKey) }, []string{"read again"}},
+		} {
+			step.do()
+			said := during(20 * time.Minute)
+			if n := len(lines); n != min(len(step.want), 1) {
+				t.Errorf("%s: %d lines in the log:\n%s", step.name, n, said)
+			}
+			for _, want := range step.want {
+				if !strings.Contains(said, want) || strings.Contains(said, apiKey) {
+					t.Errorf("%s: the log says %q, want %q and no key", step.name, said, want)
+				}
+			}
+		}
+	})
 }
 
 func TestApprovals(t *testing.T) {
