@@ -45,6 +45,16 @@ func connect(kubeconfig string) (*cluster, error) {
 	return &cluster{c}, nil
 }
 
+// createNamespace makes a namespace, as an installation has it before the samples
+// are applied.
+func (c *cluster) createNamespace(ctx context.Context, name string) error {
+	err := c.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create the namespace %s: %w", name, err)
+	}
+	return nil
+}
+
 // unused returns an error when the server that a kubeconfig names answers: then
 // another demo uses the file. One that nobody serves any more is of no account.
 func unused(kubeconfig string) error {

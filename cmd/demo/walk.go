@@ -172,8 +172,10 @@ func (w *walk) startServers(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.say.detail("Kubernetes  %s, kubeconfig %s", parts[1], c.kubeconfig())
-	w.cluster, err = connect(c.kubeconfig())
-	return "both serve", err
+	if w.cluster, err = connect(c.kubeconfig()); err != nil {
+		return "", err
+	}
+	return "both serve", w.cluster.createNamespace(ctx, operatorNamespace)
 }
 
 func (w *walk) startOperator(ctx context.Context) (string, error) {
