@@ -114,6 +114,7 @@ type ConnectionReference struct {
 	// +kubebuilder:default=default
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of a ConsoleConnection: lower-case letters, digits, '-' and '.'"
 	// +optional
 	Name string `json:"name,omitempty"`
 }
@@ -132,14 +133,15 @@ const (
 // An EmailAddress is a person's address. Case does not matter.
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=254
-// +kubebuilder:validation:Pattern=`^[A-Za-z0-9.!#$&'*+=?^_{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$`
+// +kubebuilder:validation:XValidation:rule=`self.matches('^[\\w.!#$&\'*+=?^{|}~-]+@[\\w.-]+$')`,message="must be an e-mail address such as ada@example.com; write an international domain in its xn-- form"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^[.]|[.][.]|[.]@|@[.-]|[.-]$|@.*(-[.]|[.]-|_)|@[^.]*$|@.*[^.]{64}')",message="must be an e-mail address such as ada@example.com; write an international domain in its xn-- form"
 type EmailAddress string
 
 // A RoleName is the name of one of the project's roles, e.g. "Admin",
 // "Member", "Read Only" or a custom role.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
+// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 type RoleName string
 
 // SyncStatus is what every kind's status tells.

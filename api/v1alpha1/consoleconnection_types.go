@@ -24,7 +24,11 @@ type ConsoleConnectionSpec struct {
 	// it goes to a loopback address or allowInsecure is true.
 	// +kubebuilder:default="https://statsigapi.net"
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~/-]*)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches('^https?://')`,message="must begin with https://"
+	// +kubebuilder:validation:XValidation:rule=`!self.contains('@')`,message="must hold no user and no password; the API key goes into a Secret"
+	// +kubebuilder:validation:XValidation:rule=`!self.contains('?') && !self.contains('#')`,message="must have no query and no fragment"
+	// +kubebuilder:validation:XValidation:rule=`isURL(self) && self.matches('^[a-z]+://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$') && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)`,message="must be a URL such as https://statsigapi.net: a host in ASCII, an optional port, an optional path without escapes"
+	// +kubebuilder:validation:XValidation:rule=`!self.matches('[^:]//|/[.][.]?(/|$)')`,message="must have a path without empty, . and .. parts"
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
@@ -86,11 +90,13 @@ type SecretKeyReference struct {
 	// name of the Secret.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 	// key in the Secret's data.
 	// +kubebuilder:default=apiKey
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="must be a key that a Secret can have: letters, digits, '-', '_' and '.'"
 	// +optional
 	Key string `json:"key,omitempty"`
 }
@@ -107,6 +113,7 @@ const (
 )
 
 // AllowedNamespaces says which namespaces may use a connection.
+// +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && e.values.size() > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))",message="each of matchExpressions needs the operator In or NotIn with values, or Exists or DoesNotExist without",fieldPath=".selector"
 // +kubebuilder:validation:XValidation:rule="!has(self.from) || self.from != 'Selector' || has(self.selector)",message="selector is required when from is Selector",fieldPath=".selector"
 // +kubebuilder:validation:XValidation:rule="!has(self.selector) || has(self.from) && self.from == 'Selector'",message="selector is only used when from is Selector; set from: Selector or remove it",fieldPath=".selector"
 type AllowedNamespaces struct {
@@ -157,13 +164,12 @@ type RateLimit struct {
 	// group: connections with the same group draw from one quota. Without it,
 	// connections with the same endpoint and key do.
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="must be lower-case letters, digits and '-'"
 	// +optional
 	Group string `json:"group,omitempty"`
 }
 
 // A RateLimitWindow admits so many requests in any period of a length.
-// +kubebuilder:validation:XValidation:rule="duration(self.per) >= duration('100ms') && duration(self.per) <= duration('24h')",message="per must be between 100ms and 24h",fieldPath=".per"
 type RateLimitWindow struct {
 	// requests admitted in any period of this length.
 	// +kubebuilder:validation:Minimum=1
@@ -172,7 +178,7 @@ type RateLimitWindow struct {
 	// per is the length of the period, e.g. 10s.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule=`self != '' && self.matches(r'^([0-9]{1,5}([.][0-9]{1,9})?h)?([0-9]{1,7}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,12}([.][0-9]{1,9})?ms)?$') && duration(self) >= duration('100ms') && duration(self) <= duration('24h')`,message="must be a duration between 100ms and 24h, such as 10s"
 	Per metav1.Duration `json:"per"`
 }
 
@@ -190,7 +196,6 @@ const (
 )
 
 // Drift says how the console is compared with the specs over time.
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('168h')",message="interval must be between 1s and 168h",fieldPath=".interval"
 type Drift struct {
 	// policy: Correct, Report or Ignore.
 	// +kubebuilder:default=Correct
@@ -200,13 +205,12 @@ type Drift struct {
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule=`self != '' && self.matches(r'^([0-9]{1,5}([.][0-9]{1,9})?h)?([0-9]{1,7}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,12}([.][0-9]{1,9})?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('168h')`,message="must be a duration between 1s and 168h, such as 10m"
 	// +optional
 	Interval metav1.Duration `json:"interval,omitzero"`
 }
 
 // DeletionBrake limits how many teams are deleted in the console unattended.
-// +kubebuilder:validation:XValidation:rule="!has(self.per) || duration(self.per) >= duration('1s') && duration(self.per) <= duration('168h')",message="per must be between 1s and 168h",fieldPath=".per"
 type DeletionBrake struct {
 	// maxDeletes is how many teams may be deleted within per. When more are to
 	// be deleted, the rest are held until a person approves with the annotation
@@ -219,7 +223,7 @@ type DeletionBrake struct {
 	// +kubebuilder:default="1m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule=`self != '' && self.matches(r'^([0-9]{1,5}([.][0-9]{1,9})?h)?([0-9]{1,7}([.][0-9]{1,9})?m)?([0-9]{1,9}([.][0-9]{1,9})?s)?([0-9]{1,12}([.][0-9]{1,9})?ms)?$') && duration(self) >= duration('1s') && duration(self) <= duration('168h')`,message="must be a duration between 1s and 168h, such as 1m"
 	// +optional
 	Per metav1.Duration `json:"per,omitzero"`
 }

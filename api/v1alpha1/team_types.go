@@ -18,12 +18,13 @@ type TeamSpec struct {
 	// renames the same team.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$`
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	// +optional
 	Name string `json:"name,omitempty"`
 
 	// description of the team.
 	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]')`,message="must hold no control characters but line breaks and tabs, and none that turn the direction of text"
 	// +optional
 	Description *string `json:"description,omitempty"`
 
@@ -79,11 +80,13 @@ type TeamSpec struct {
 	// +kubebuilder:validation:MaxItems=200
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	// +optional
 	DefaultTargetApplications []string `json:"defaultTargetApplications,omitzero"`
 
 	// defaultHoldoutID is the id of the holdout that new configs join.
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	// +optional
 	DefaultHoldoutID *string `json:"defaultHoldoutID,omitempty"`
 
@@ -131,10 +134,12 @@ type Metric struct {
 	// name of the metric.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	Name string `json:"name"`
 	// type of the metric, e.g. event_count or user.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	Type string `json:"type"`
 }
 

@@ -23,11 +23,13 @@ type UserRoleSpec struct {
 
 	// firstName of the person; not managed when not set.
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	// +optional
 	FirstName *string `json:"firstName,omitempty"`
 
 	// lastName of the person; not managed when not set.
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
 	// +optional
 	LastName *string `json:"lastName,omitempty"`
 
@@ -46,6 +48,7 @@ type UserRoleSpec struct {
 
 	// downgradeTo is the role that deletionPolicy Downgrade sets.
 	// +kubebuilder:default="Read Only"
+	// +kubebuilder:validation:XValidation:rule="self.lowerAscii() != 'admin'",message="Admin takes no access away; name a role with less, or use another deletionPolicy"
 	// +optional
 	DowngradeTo RoleName `json:"downgradeTo,omitempty"`
 

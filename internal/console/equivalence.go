@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -109,7 +110,7 @@ func (d *DesiredTeam) Diff(have *Team) []Difference {
 	var out []Difference
 	add := func(field, want, got string) {
 		if strings.TrimSpace(want) != strings.TrimSpace(got) {
-			out = append(out, Difference{Field: field, Want: bounded(want), Have: bounded(got)})
+			out = append(out, Difference{Field: field, Want: Shown(want), Have: Shown(got)})
 		}
 	}
 	addSet := func(field string, want, got map[string]bool) {
@@ -270,9 +271,19 @@ func dedupedEmails(emails []string) []string {
 func metricSet(metrics []Metric) map[string]bool {
 	set := make(map[string]bool, len(metrics))
 	for _, m := range metrics {
-		set[strings.TrimSpace(m.Name)+" ("+strings.TrimSpace(m.Type)+")"] = true
+		// Quoted, so that no two metrics are written alike.
+		set[fmt.Sprintf("%s (%s)", plain(m.Name), plain(m.Type))] = true
 	}
 	return set
+}
+
+// plain is a trimmed name, quoted where it could be taken for more than one.
+func plain(name string) string {
+	name = strings.TrimSpace(name)
+	if strings.ContainsAny(name, "()\"\\") {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 func stringSet(items []string) map[string]bool {

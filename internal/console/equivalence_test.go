@@ -183,7 +183,7 @@ func TestManages(t *testing.T) {
 
 func TestLongValuesAreCut(t *testing.T) {
 	for _, text := range []string{strings.Repeat("a", maxShown), strings.Repeat("ä", 300), "x" + strings.Repeat("ä", 300), strings.Repeat("€", 300)} {
-		got := bounded(text)
+		got := Shown(text)
 		if !utf8.ValidString(got) || len(got) > maxShown+32 || len(text) <= maxShown && got != text || len(text) > maxShown && !strings.Contains(got, "… (") {
 			t.Errorf("%q cut to %q", text, got)
 		}
@@ -220,5 +220,31 @@ func TestLongListsShowTheDifference(t *testing.T) {
 		if len(got) != 1 || got[0].Field != "members" || got[0].Want != tt.shown || got[0].Have != tt.was || got[0].Edits != tt.edits {
 			t.Errorf("%s: %+v, want %q and %q by %q", tt.name, got, tt.shown, tt.was, tt.edits)
 		}
+	}
+}
+
+// What a person at the console puts into a name does nothing to a terminal, and
+// can be seen.
+func TestValuesAreShownPlainly(t *testing.T) {
+	for text, want := range map[string]string{
+		"Größe & チーム": "Größe & チーム", "a\nb": `a\nb`, "\x1b[2J": `\x1b[2J`, "a\u202eb": `a\u202eb`, "Gro\u200bwth": `Gro\u200bwth`,
+		"a\xffb": "a\uFFFDb", "a\u2028b": `a\u2028b`, `a'b"c\`: `a'b"c\`, "": "",
+	} {
+		if got := Shown(text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Two metrics are one only when both name and type are the same.
+func TestMetricsThatReadAlike(t *testing.T) {
+	want := DesiredTeam{DefaultGateMetrics: []Metric{{"a (b)", "c"}}}
+	for _, other := range []Metric{{"a", "b) (c"}, {"a ", "(b) (c"}, {`"a (b)"`, "c"}, {"a", "b"}} {
+		if d := want.Diff(&Team{DefaultGateMetrics: []Metric{other}}); len(d) != 1 {
+			t.Errorf("%q is taken for %q", other, want.DefaultGateMetrics[0])
+		}
+	}
+	if d := want.Diff(&Team{DefaultGateMetrics: []Metric{{" a (b)", "c "}}}); len(d) != 0 {
+		t.Errorf("%+v", d)
 	}
 }

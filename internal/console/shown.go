@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -16,6 +18,7 @@ const maxShown = 256
 func listDifference(field string, want, got map[string]bool) Difference {
 	d := Difference{Field: field, Want: joined(want), Have: joined(got)}
 	if len(d.Want) <= maxShown && len(d.Have) <= maxShown {
+		d.Want, d.Have = Shown(d.Want), Shown(d.Have)
 		return d
 	}
 	added, removed := few("+", without(want, got)), few("-", without(got, want))
@@ -43,18 +46,32 @@ func few(sign string, items map[string]bool) string {
 		if i > 0 {
 			out.WriteString(", ")
 		}
-		out.WriteString(sign + bounded(item))
+		out.WriteString(sign + Shown(item))
 	}
 	return out.String()
 }
 
-func bounded(text string) string {
-	if len(text) <= maxShown {
-		return text
+// Shown is a value as it is shown to people in a diff or event: bounded, and
+// with escapes in place of what a terminal would act on or nobody could see.
+// Anybody who may edit the console can put such characters into a name.
+func Shown(text string) string {
+	size, cut := len(text), maxShown
+	if size > cut {
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut]
 	}
-	cut := maxShown
-	for !utf8.RuneStart(text[cut]) {
-		cut--
+	var out strings.Builder
+	for _, r := range strings.ToValidUTF8(text, string(utf8.RuneError)) {
+		if unicode.In(r, unicode.C, unicode.Zl, unicode.Zp) {
+			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			continue
+		}
+		out.WriteRune(r)
 	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:cut], len(text))
+	if size > maxShown {
+		fmt.Fprintf(&out, "… (%d bytes)", size)
+	}
+	return out.String()
 }

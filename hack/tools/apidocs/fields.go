@@ -85,10 +85,12 @@ func (f *field) kind(path string) string {
 	return name + list
 }
 
-// isDuration knows durations, which are plain strings to a schema, by their
-// pattern's units.
+// isDuration knows durations, which are plain strings to a schema, by the rule
+// that reads them.
 func isDuration(s *apiextensionsv1.JSONSchemaProps) bool {
-	return strings.Contains(s.Pattern, "(ms|s|m|h)")
+	return slices.ContainsFunc(s.XValidations, func(r apiextensionsv1.ValidationRule) bool {
+		return strings.Contains(r.Rule, "duration(self)")
+	})
 }
 
 func (f *field) standard() string {
@@ -143,14 +145,21 @@ func (f *field) limits() []string {
 	return limits
 }
 
-// rules are the messages of all validation rules, after the path of what each
+// rules are the messages of all validation rules, after the paths of what each
 // is about.
 func rules(root *apiextensionsv1.JSONSchemaProps) []string {
 	var messages []string
+	about := map[string][]string{}
 	collect := func(path string, s *apiextensionsv1.JSONSchemaProps) {
 		for _, rule := range s.XValidations {
-			about := strings.TrimPrefix(strings.TrimPrefix(path+rule.FieldPath, "."), "spec.")
-			messages = append(messages, "`"+about+"`: "+cell(rule.Message))
+			message := cell(rule.Message)
+			if about[message] == nil {
+				messages = append(messages, message)
+			}
+			path := "`" + strings.TrimPrefix(strings.TrimPrefix(path+rule.FieldPath, "."), "spec.") + "`"
+			if !slices.Contains(about[message], path) {
+				about[message] = append(about[message], path)
+			}
 		}
 	}
 	collect("", root)
@@ -160,6 +169,9 @@ func rules(root *apiextensionsv1.JSONSchemaProps) []string {
 			collect(path+"[]", f.schema.Items.Schema)
 		}
 	})
+	for i, message := range messages {
+		messages[i] = strings.Join(about[message], ", ") + ": " + message
+	}
 	return messages
 }
 

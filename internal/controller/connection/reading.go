@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -56,6 +57,10 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 		return ready, again
 	}
 	v, _ := condition.FromError(err, access.Interval(c))
+	if failed, ok := console.AsError(err); ok && failed.Err != nil && v.Reason == v1alpha1.ReasonConsoleUnavailable {
+		// Told once, here, rather than by every object.
+		v.Message += fmt.Sprintf(" The cause: %v.", failed.Err)
+	}
 	return v, again
 }
 

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -194,6 +195,9 @@ func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (c
 	if err != nil {
 		return condition.Verdict{}, 0, err
 	}
+	if v == nil {
+		v = badSelector(c)
+	}
 	if v != nil {
 		r.unlink(c.Name)
 		return *v, 0, nil
@@ -215,6 +219,16 @@ func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (c
 	}
 	verdict, again := r.read(ctx, c, st)
 	return verdict, again, nil
+}
+
+// badSelector returns the verdict on a selector that means nothing: nobody would
+// be admitted, and nobody told why.
+func badSelector(c *v1alpha1.ConsoleConnection) *condition.Verdict {
+	if _, err := metav1.LabelSelectorAsSelector(c.Spec.AllowedNamespaces.Selector); err != nil {
+		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "spec.allowedNamespaces.selector cannot be used: %v. Correct it.", err)
+		return &v
+	}
+	return nil
 }
 
 // key reads the API key. A verdict says what is wrong with the Secret.

@@ -152,7 +152,7 @@ func Differences(obj *v1alpha1.UserRole, user console.User) []console.Difference
 	var out []console.Difference
 	want := string(obj.Spec.Role)
 	if !console.SameRole(want, user.Role) {
-		out = append(out, console.Difference{Field: "role", Want: want, Have: user.Role, Revokes: console.Lowers(user.Role, want)})
+		out = append(out, console.Difference{Field: "role", Want: want, Have: console.Shown(user.Role), Revokes: console.Lowers(user.Role, want)})
 	}
 	for _, name := range []struct {
 		field string
@@ -160,7 +160,7 @@ func Differences(obj *v1alpha1.UserRole, user console.User) []console.Difference
 		have  string
 	}{{"firstName", obj.Spec.FirstName, user.FirstName}, {"lastName", obj.Spec.LastName, user.LastName}} {
 		if name.want != nil && *name.want != name.have {
-			out = append(out, console.Difference{Field: name.field, Want: *name.want, Have: name.have})
+			out = append(out, console.Difference{Field: name.field, Want: console.Shown(*name.want), Have: console.Shown(name.have)})
 		}
 	}
 	return out

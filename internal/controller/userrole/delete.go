@@ -67,7 +67,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if s.Memo.Began.IsZero() {
 		s.Memo.Began = time.Now()
 	}
-	change := []console.Difference{{Field: "role", Want: role, Have: seen.Value.Role, Revokes: true}}
+	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
 	answer, err := s.write(ctx, seen.Value, role, change)
 	if err != nil {
 		return nil, fmt.Errorf("%s the role: %w", s.obj.Spec.DeletionPolicy, err)

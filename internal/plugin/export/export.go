@@ -121,7 +121,7 @@ func (r *Result) exportTeams(inv *inventory.Inventory, o Options) {
 			note("left out: the console does not tell its id, so it cannot be taken over. Delete it in the console when a Team shall create it anew.")
 			continue
 		case !validTeamName(name):
-			note("left out: a Team cannot have this name (at most %d characters, no control characters). Rename it in the console and export again.", maxTeamName)
+			note("left out: a Team cannot have this name (one line of at most %d visible characters). Rename it in the console and export again.", maxTeamName)
 			continue
 		}
 		obj := &v1alpha1.Team{Spec: teamSpec(&team, o.Manage, note)}
@@ -187,8 +187,8 @@ func personName(field, value string, manage Manage, note func(string, ...any)) *
 	switch {
 	case manage == ManageAccess || manage == ManageGiven && value == "":
 		return nil
-	case len([]rune(value)) > maxPersonName:
-		note("%s is not managed: it is longer than a UserRole permits (%d characters).", field, maxPersonName)
+	case !line(value, maxPersonName):
+		note("%s is not managed: a UserRole permits one line of at most %d visible characters.", field, maxPersonName)
 		return nil
 	}
 	return &value

@@ -16,8 +16,19 @@ type field struct {
 	Items      *field
 	MaxLength  int
 	MaxItems   int
-	Pattern    string
 	Enum       []string
+	Rules      []struct{ Rule string } `json:"x-kubernetes-validations"`
+}
+
+// has reports whether a rule of the field is about the pattern.
+func (f *field) has(pattern string) bool {
+	unescaped := strings.NewReplacer(`\\`, `\`, `\'`, `'`)
+	for _, r := range f.Rules {
+		if strings.Contains(unescaped.Replace(r.Rule), "'"+pattern+"'") {
+			return true
+		}
+	}
+	return false
 }
 
 // schema reads the definition of a kind's spec.
@@ -62,11 +73,17 @@ func TestLimitsAreTheDefinitions(t *testing.T) {
 		got, wants any
 	}{
 		{"team name", at(team, "name").MaxLength, maxTeamName},
-		{"form of a team name", at(team, "name").Pattern, namePattern},
+		{"form of a team name", at(team, "name").has(unfitLine), true},
+		{"form of a description", at(team, "description").has(unfitText), true},
 		{"description", at(team, "description").MaxLength, maxDescription},
 		{"members", at(team, "members").MaxItems, maxPeople},
 		{"admins", at(team, "admins").MaxItems, maxPeople},
-		{"address of an admin", at(team, "admins.[]").Pattern, emailPattern},
+		{"address of an admin", at(team, "admins.[]").has(emailPattern), true},
+		{"wrong address of an admin", at(team, "admins.[]").has(unfitEmail), true},
+		{"form of a metric's name", at(team, "defaultGateMetrics.[].name").has(unfitLine), true},
+		{"form of a metric's type", at(team, "defaultGateMetrics.[].type").has(unfitLine), true},
+		{"form of an application", at(team, "defaultTargetApplications.[]").has(unfitLine), true},
+		{"form of a holdout id", at(team, "defaultHoldoutID").has(unfitLine), true},
 		{"gate metrics", at(team, "defaultGateMetrics").MaxItems, maxListed},
 		{"primary metrics", at(team, "defaultExperimentPrimaryMetrics").MaxItems, maxListed},
 		{"secondary metrics", at(team, "defaultExperimentSecondaryMetrics").MaxItems, maxListed},
@@ -78,10 +95,12 @@ func TestLimitsAreTheDefinitions(t *testing.T) {
 		{"holdout id", at(team, "defaultHoldoutID").MaxLength, maxHoldoutID},
 		{"who may change", at(team, "changeTeamConfigs").Enum, changeTeamConfigs},
 		{"who may approve", at(team, "reviewApproval").Enum, reviewApproval},
-		{"address", at(role, "email").Pattern, emailPattern},
+		{"address", at(role, "email").has(emailPattern), true},
+		{"wrong address", at(role, "email").has(unfitEmail), true},
+		{"form of a first name", at(role, "firstName").has(unfitLine), true},
 		{"length of an address", at(role, "email").MaxLength, maxEmail},
 		{"role", at(role, "role").MaxLength, maxRole},
-		{"form of a role", at(role, "role").Pattern, namePattern},
+		{"form of a role", at(role, "role").has(unfitLine), true},
 		{"first name", at(role, "firstName").MaxLength, maxPersonName},
 		{"last name", at(role, "lastName").MaxLength, maxPersonName},
 	} {

@@ -3,6 +3,7 @@ package export
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -24,8 +25,8 @@ func teamSpec(team *console.Team, manage Manage, note func(string, ...any)) v1al
 	all := manage == ManageAll
 	unmanaged := func(field, why string) { note("%s is not managed: %s.", field, why) }
 	switch text := strings.TrimSpace(team.Description); {
-	case len([]rune(text)) > maxDescription:
-		unmanaged("description", "it is longer than a Team permits")
+	case utf8.RuneCountInString(text) > maxDescription || noText.MatchString(text):
+		unmanaged("description", "it is longer than a Team permits, or holds control characters")
 	case text != "" || all:
 		spec.Description = &text
 	}
@@ -83,7 +84,7 @@ func flags(team *console.Team, spec *v1alpha1.TeamSpec, all bool) {
 			*f.set = new(f.have != nil && *f.have)
 		}
 	}
-	if id := team.DefaultHoldoutID; id != nil && len(*id) <= maxHoldoutID {
+	if id := team.DefaultHoldoutID; id != nil && line(*id, maxHoldoutID) {
 		spec.DefaultHoldoutID = new(*id)
 	} else if all && id == nil {
 		spec.DefaultHoldoutID = new("")
@@ -135,7 +136,7 @@ func metricList(have []console.Metric) (list []v1alpha1.Metric, ok bool) {
 	list = []v1alpha1.Metric{}
 	for _, m := range have {
 		metric := v1alpha1.Metric{Name: strings.TrimSpace(m.Name), Type: strings.TrimSpace(m.Type)}
-		if metric.Name == "" || metric.Type == "" || len(metric.Name) > maxMetricName || len(metric.Type) > maxMetricType {
+		if metric.Name == "" || metric.Type == "" || !line(metric.Name, maxMetricName) || !line(metric.Type, maxMetricType) {
 			return nil, false
 		}
 		if !slices.Contains(list, metric) {
@@ -149,7 +150,7 @@ func applications(have []string) (list []string, ok bool) {
 	list = []string{}
 	for _, app := range have {
 		app = strings.TrimSpace(app)
-		if app == "" || len(app) > maxApplication {
+		if app == "" || !line(app, maxApplication) {
 			return nil, false
 		}
 		if !slices.Contains(list, app) {
