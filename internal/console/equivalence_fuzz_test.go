@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A maker makes arbitrary teams of few distinct values, so that they collide.
@@ -191,6 +193,75 @@ func FuzzTeamDiff(f *testing.F) {
 		takes := desired.Members != nil && missing(members, membersAfter) || missing(admins, adminsAfter)
 		if takes != revokes {
 			t.Errorf("takes access: %v, said to revoke: %v\ndesired %+v\nhave %+v\nwrote %+v", takes, revokes, desired, have, merged)
+		}
+	})
+}
+
+// FuzzNames: that two addresses, or two roles, are the same is reflexive,
+// symmetric and transitive, and holds for every case of their letters; what is
+// shown of them is bounded and does nothing to a terminal.
+func FuzzNames(f *testing.F) {
+	for _, seed := range [][3]string{
+		{"Ada@Example.com", "ada@example.com", "ADA@EXAMPLE.COM "}, {"Read Only", "read-only", "READ_ONLY"}, {"Admin", "\u212adm\u0130n", "ａdmin"},
+		{"\xff", "\ufffd", "\u00a0"}, {"ß", "SS", "ẞ"}, {"", " ", "-"},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	same := map[string]func(a, b string) bool{"address": SameEmail, "role": SameRole}
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		for what, same := range same {
+			if !same(a, a) || same(a, b) != same(b, a) {
+				t.Errorf("%s: %q and %q are the same: %v, the other way %v", what, a, b, same(a, b), same(b, a))
+			}
+			if same(a, b) && same(b, c) && !same(a, c) {
+				t.Errorf("%s: %q is %q, which is %q, and yet the first is not the last", what, a, b, c)
+			}
+			if ascii := func(r rune) bool { return r >= 0x80 }; !strings.ContainsFunc(a, ascii) && !same(a, strings.ToUpper(a)) {
+				t.Errorf("%s: the case of %q matters", what, a)
+			}
+		}
+		if key := EmailKey(a); EmailKey(key) != key {
+			t.Errorf("the key of %q has the key %q", key, EmailKey(key))
+		}
+		if Lowers(a, b) && (SameRole(a, b) || Lowers(b, a)) {
+			t.Errorf("%q and %q both lower each other", a, b)
+		}
+		shown := Shown(a)
+		if bad := func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }; strings.ContainsFunc(shown, bad) || !utf8.ValidString(shown) || len(shown) > 6*maxShown+64 {
+			t.Errorf("%q is shown as %q", a, shown)
+		}
+	})
+}
+
+// FuzzTeamTexts: with any texts in any field, a team differs from itself in
+// nothing, one that differs from another does so the other way round, and what
+// was merged is merged already.
+func FuzzTeamTexts(f *testing.F) {
+	f.Add("Growth", "ada@example.com", "dau", "user", "web", "h1")
+	f.Add("a (b)", "Ada@example.com", "a (b", "c)", "", "\u00a0")
+	f.Fuzz(func(t *testing.T, a, b, c, d, e, g string) {
+		make := func(a, b, c, d, e, g string) DesiredTeam {
+			return DesiredTeam{
+				Name: a, Description: &b, Members: []string{b, g}, Admins: []string{c}, DefaultGateMetrics: []Metric{{c, d}, {d, e}},
+				DefaultExperimentPrimaryMetrics: []Metric{}, DefaultExperimentSecondaryMetrics: []Metric{{e, g}}, DefaultHoldoutMetrics: []Metric{{a, b}},
+				ChangeTeamConfigs: &d, ReviewApproval: &e, DefaultTargetApplications: []string{e, a}, DefaultHoldoutID: &g,
+				RequireReviews: new(a == b), RequireGateTemplates: new(b == c), RequireExperimentTemplates: new(c == d), RequireDynamicConfigTemplates: new(d == e),
+			}
+		}
+		one, other := make(a, b, c, d, e, g), make(g, e, d, c, b, a)
+		first, second := one.Merge(nil), other.Merge(nil)
+		if left := one.Diff(&first); len(left) != 0 {
+			t.Errorf("a team differs from itself: %+v", left)
+		}
+		if there, back := one.Diff(&second), other.Diff(&first); (len(there) == 0) != (len(back) == 0) {
+			t.Errorf("one differs from the other in %+v, the other from the one in %+v", there, back)
+		}
+		if again := one.Merge(&first); !reflect.DeepEqual(again, first) {
+			t.Errorf("merged twice: %+v, once: %+v", again, first)
+		}
+		merged := one.Merge(&second)
+		if left := one.Diff(&merged); len(left) != 0 {
+			t.Errorf("after a write %+v is left", left)
 		}
 	})
 }

@@ -65,7 +65,9 @@ func TestRecordStaysSmall(t *testing.T) {
 }
 
 // FuzzRecord decodes arbitrary bytes: either they are refused as damaged, or
-// what was read is written and read back the same, and can be restored.
+// what was read is written and read back the same, in no more space than a
+// ConfigMap has, and can be restored. Whatever it says, the windows are free
+// again when the last request it could tell of has left them.
 func FuzzRecord(f *testing.F) {
 	sample, err := json.Marshal(sampleRecord())
 	if err != nil {
@@ -99,16 +101,29 @@ func FuzzRecord(f *testing.F) {
 		if !reflect.DeepEqual(r, back) {
 			t.Fatalf("read %+v, written and read %+v", r, back)
 		}
-		l := New(Config{Windows: consoleWindows})
-		defer l.Close()
-		l.Import(r)
-		for _, w := range l.Stats().Windows {
-			if w.Used < 0 {
-				t.Fatalf("%d used", w.Used)
+		if len(again) > 1<<20 && len(again) > 2*len(data) {
+			t.Fatalf("%d bytes become %d", len(data), len(again))
+		}
+		bubble(t, Config{Windows: consoleWindows}, func(t *testing.T, l *Limiter) {
+			l.Import(r)
+			for _, w := range l.Stats().Windows {
+				if w.Used < 0 {
+					t.Fatalf("%d used", w.Used)
+				}
 			}
-		}
-		if wait, ok := l.Waiting("nobody"); ok {
-			t.Fatalf("nobody waits: %v", wait)
-		}
+			if wait, ok := l.Waiting("nobody"); ok {
+				t.Fatalf("nobody waits: %v", wait)
+			}
+			longest := l.windows[len(l.windows)-1]
+			time.Sleep(BlockLife + l.maxCall + 2*longest.hold())
+			for _, w := range l.Stats().Windows {
+				if w.Used != 0 {
+					t.Fatalf("%d of %d per %v are used for ever", w.Used, w.Limit, w.Per)
+				}
+			}
+			if until := l.Stats().ClosedUntil; !until.IsZero() {
+				t.Fatalf("closed until %v", until)
+			}
+		})
 	})
 }

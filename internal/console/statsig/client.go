@@ -4,6 +4,7 @@
 package statsig
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -35,6 +36,11 @@ const (
 	maxListBytes    = 16 << 20
 	maxItemBytes    = 1 << 20
 	maxFailureBytes = 64 << 10
+	// minKeyBytes is shorter than any key.
+	minKeyBytes = 16
+	// maxKeyBytes is far beyond any key, and far below what servers accept as
+	// a header.
+	maxKeyBytes = 1024
 )
 
 // An Observer learns of every attempt that was sent or tried: endpoint is a
@@ -84,9 +90,10 @@ type Client struct {
 	pageSize  int
 	userAgent string
 	observer  Observer
-	// authorize and redact hold the key where nothing can print it.
+	// authorize, redact and scrub hold the key where nothing can print it.
 	authorize func(http.Header)
 	redact    func(string) string
+	scrub     func([]byte) []byte
 }
 
 // Format keeps what a Client holds out of whatever prints one.
@@ -130,6 +137,7 @@ func New(cfg Config) (*Client, error) {
 		observer:  cfg.Observer,
 		authorize: func(h http.Header) { h.Set("STATSIG-API-KEY", key) },
 		redact:    func(text string) string { return strings.ReplaceAll(text, key, redacted) },
+		scrub:     scrubber(key),
 	}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
@@ -138,6 +146,16 @@ func New(cfg Config) (*Client, error) {
 		c.pageSize = DefaultPageSize
 	}
 	return c, nil
+}
+
+// scrubber takes the key out of answers, whose names and texts are shown in
+// objects and events. What is shorter than any key is left alone: it may be
+// part of anything.
+func scrubber(key string) func([]byte) []byte {
+	if len(key) < minKeyBytes {
+		return func(body []byte) []byte { return body }
+	}
+	return func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(key), []byte(redacted)) }
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
@@ -157,6 +175,9 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 func checkKey(key string) error {
 	if key == "" {
 		return errors.New("console client: the API key is empty; put a Console key into the Secret")
+	}
+	if len(key) > maxKeyBytes {
+		return fmt.Errorf("console client: the API key has %d bytes, more than any key; put a Console key, and nothing else, into the Secret", len(key))
 	}
 	if !printable(key) || strings.Contains(key, " ") {
 		return errors.New("console client: the API key holds a space, a line break or another character that no key has; " +

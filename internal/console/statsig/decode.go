@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/console-access/console-access-operator/internal/console"
 )
@@ -112,6 +114,10 @@ func decodePage[T any](item func(json.RawMessage) (T, error)) func([]byte) (page
 	}
 }
 
+// maxNameBytes bounds the identifiers and roles that a status repeats: an object
+// that cannot be stored would be reconciled for ever.
+const maxNameBytes = 1024
+
 // An identifier is a string or a whole number: the contract says string, other
 // editions of it show numbers.
 type identifier string
@@ -120,13 +126,18 @@ func (id *identifier) UnmarshalJSON(raw []byte) error {
 	if absent(raw) {
 		return nil
 	}
+	text := string(raw)
 	if raw[0] == '"' {
-		return json.Unmarshal(raw, (*string)(id))
-	}
-	if len(bytes.Trim(raw, "0123456789")) != 0 {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+	} else if len(bytes.Trim(raw, "0123456789")) != 0 {
 		return errors.New("an identifier is neither a string nor a whole number")
 	}
-	*id = identifier(raw)
+	if len(text) > maxNameBytes || strings.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("an identifier is too long or holds control characters")
+	}
+	*id = identifier(text)
 	return nil
 }
 
@@ -145,6 +156,9 @@ func decodeUser(raw json.RawMessage) (console.User, error) {
 	}
 	if u.Email == nil {
 		return console.User{}, errors.New(`a user has no "email"`)
+	}
+	if len(u.Role) > maxNameBytes {
+		return console.User{}, errors.New("the name of a user's role is too long")
 	}
 	return console.User{
 		ID:        string(u.UserID),

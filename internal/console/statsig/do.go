@@ -77,7 +77,7 @@ func sendAt[T any](ctx context.Context, c *Client, by quota.Request, k call, dec
 	if len(x.body) == 0 && x.status != http.StatusNoContent {
 		return zero, time.Time{}, k.unusable(x.status, errors.New("the answer is empty"))
 	}
-	v, err := decode(x.body)
+	v, err := decode(c.scrub(x.body))
 	if err != nil {
 		// The decoder's text quotes the body.
 		why := fmt.Errorf("the answer cannot be read, something else than the console may have given it: %s", c.cleanText(err.Error()))

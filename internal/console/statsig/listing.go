@@ -17,6 +17,9 @@ import (
 const (
 	// maxPages ends a listing that does not.
 	maxPages = 10_000
+	// maxItems bounds what a listing may take in memory. Projects have some
+	// thousands of users.
+	maxItems = 250_000
 	// maxPageRetries is how often a page is asked for again.
 	maxPageRetries = 2
 	// maxPointerBytes bounds a nextPage that is followed.
@@ -51,6 +54,9 @@ func list[T any](ctx context.Context, c *Client, by quota.Request, k call,
 			l.StartedAt = started
 		}
 		merged.add(p)
+		if len(merged.items) > maxItems {
+			return console.Listing[T]{}, k.unusable(0, fmt.Errorf("the console's list has more than %d items", maxItems))
+		}
 		if p.next == "" {
 			l.Items, l.Complete = merged.items, merged.complete(p.endKnown)
 			return l, nil

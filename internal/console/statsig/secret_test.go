@@ -58,6 +58,23 @@ func TestKeyIsInNoError(t *testing.T) {
 	}
 }
 
+// A success that repeats the key, for which there is no honest reason, is
+// believed but for that: what it holds is shown in objects and events.
+func TestKeyIsInNoAnswer(t *testing.T) {
+	body := func(key string) http.HandlerFunc {
+		return answer(200, `{"data":{"userID":"`+key+`","email":"a@x.io","firstName":"x `+key+`","role":"`+key+`"}}`)
+	}
+	got, err := serve(t, body(canary)).GetUser(t.Context(), byAnyone, "a@x.io")
+	want := console.User{ID: redacted, Email: "a@x.io", FirstName: "x " + redacted, Role: redacted}
+	if err != nil || got != want {
+		t.Errorf("user %+v, %v, want %+v", got, err, want)
+	}
+	short := func(c *Config) { c.APIKey = "Admin" }
+	if got, err := serve(t, body("Admin"), short).GetUser(t.Context(), byAnyone, "a@x.io"); err != nil || got.Role != "Admin" {
+		t.Errorf("what is too short for a key is taken for one: %+v, %v", got, err)
+	}
+}
+
 // rawServer answers every request with raw, HTTP or not.
 func rawServer(t *testing.T, raw string) string {
 	t.Helper()
@@ -111,6 +128,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"key with a space", func(c *Config) { c.APIKey += " " }, "a space"},
 		{"key beyond ASCII", func(c *Config) { c.APIKey += "é" }, "another character"},
 		{"key with NUL", func(c *Config) { c.APIKey += "\x00" }, "another character"},
+		{"key of a megabyte", func(c *Config) { c.APIKey = strings.Repeat(canary, 1<<15) }, "more than any key"},
 		{"no endpoint", func(c *Config) { c.Endpoint = "" }, "scheme and a host"},
 		{"endpoint without scheme", func(c *Config) { c.Endpoint = "console.example" }, "scheme and a host"},
 		{"endpoint of another scheme", func(c *Config) { c.Endpoint = "ftp://console.example" }, "scheme and a host"},

@@ -1,12 +1,18 @@
 package statsig
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -169,6 +175,66 @@ func TestAnswersAreLimited(t *testing.T) {
 	notify.Notify = func() {}
 	if _, err := serve(t, list(maxListBytes)).ListUsers(t.Context(), notify); console.ClassOf(err) != console.Unavailable || !errors.Is(err, errTooLarge) {
 		t.Errorf("a list over the limit: %v", err)
+	}
+}
+
+// A small answer may unpack to a large one.
+func TestUnpackedAnswersAreLimited(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			t.Errorf("accepts %q", r.Header.Get("Accept-Encoding"))
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		packed := gzip.NewWriter(w)
+		_, _ = packed.Write(bytes.Repeat([]byte(" "), maxItemBytes+1))
+		_ = packed.Close()
+	})
+	if err := read(t, c); console.ClassOf(err) != console.Unavailable || !errors.Is(err, errTooLarge) {
+		t.Errorf("an answer that unpacks to more than the limit: %v", err)
+	}
+}
+
+// However many pages a console sends, a listing takes a bounded memory.
+func TestListsAreLimited(t *testing.T) {
+	pages := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		pages++
+		const items = maxItems / 2
+		_, _ = io.WriteString(w, `{"data":[{"email":"x"}`)
+		for i := range items {
+			_, _ = fmt.Fprintf(w, `,{"email":"%d"}`, pages*items+i)
+		}
+		_, _ = fmt.Fprintf(w, `],"pagination":{"nextPage":"/console/v1/users?page=%d"}}`, pages+1)
+	})
+	_, err := c.ListUsers(t.Context(), byAnyone)
+	if console.ClassOf(err) != console.Unavailable || !strings.Contains(err.Error(), "more than 250000 items") || pages != 2 {
+		t.Errorf("after %d pages: %v", pages, err)
+	}
+}
+
+// The certificate of a server counts only while it is valid.
+func TestExpiredCertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(answer(200, ada))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}
+	server.Config.ErrorLog = quiet()
+	server.StartTLS()
+	defer server.Close()
+	bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	err = read(t, newClient(t, server.URL, func(c *Config) { c.CABundle = bundle }))
+	if err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("an expired certificate: %v", err)
 	}
 }
 

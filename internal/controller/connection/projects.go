@@ -23,6 +23,11 @@ type Target struct {
 	Limiter  *quota.Limiter
 }
 
+// Format keeps the key out of whatever prints a Target, a panic not excepted.
+func (t Target) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "connection.Target{Provider: %q, Endpoint: %q}", t.Provider, t.Endpoint)
+}
+
 // A Dial makes the client for a target. Its errors must not hold the key.
 type Dial func(Target) (console.API, error)
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -199,3 +200,16 @@ func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 }
 
 var errDown = errors.New("the API server is down")
+
+// A panic prints what it was given.
+func TestTargetIsPrintedWithoutItsKey(t *testing.T) {
+	const key = "console-C4naryKey0123456789abcdef"
+	target := Target{Provider: v1alpha1.ProviderStatsig, Endpoint: "https://console.example", APIKey: key}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		for _, v := range []any{target, &target, []Target{target}} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, key) {
+				t.Errorf("%s of %T prints the key: %s", verb, v, text)
+			}
+		}
+	}
+}
