@@ -18,6 +18,6 @@
 // the current kubeconfig.
 //
 // At its end every test is held to what is always true: no window of the
-// console's limit was overfilled, no API key stands in a log or an object, and
-// no reconciler panicked.
+// console's limit was overfilled, no API key stands in a log, an object, an
+// event or a metric, and no reconciler panicked.
 package harness

@@ -3,9 +3,11 @@ package harness
 import (
 	"context"
 	"crypto/rand"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +45,8 @@ type Options struct {
 	// Manager changes the options of the manager of an operator of the test's
 	// own.
 	Manager func(namespace string, options *ctrl.Options)
+	// Verbose has an operator of the test's own log all that it can.
+	Verbose bool
 	// ExpectViolations is for tests that overfill the console's windows with
 	// requests of their own.
 	ExpectViolations bool
@@ -72,8 +76,11 @@ type Env struct {
 	server  *httptest.Server
 	// What was made, to look through and to delete at the end.
 	secrets, spaces, connections []string
-	// logged is how much the operator had logged before.
-	logged int
+	// open are the connections to the console.
+	open atomic.Int64
+	// logged and generally are how much the operator and libraries had logged
+	// before.
+	logged, generally int
 }
 
 // Shared gives the test an environment with the operator that all such tests
@@ -115,7 +122,7 @@ func newOwn(t *testing.T, c *cluster, o Options) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator.kubernetes, operator.manager = o.Kubernetes, o.Manager
+	operator.kubernetes, operator.manager, operator.verbose = o.Kubernetes, o.Manager, o.Verbose
 	operator.Start(t)
 	t.Cleanup(operator.Stop)
 	return newEnv(t, operator, o)
@@ -152,11 +159,15 @@ func newEnv(t *testing.T, operator *Operator, o Options) *Env {
 		t.Fatal(err)
 	}
 	before := &gate{next: sim}
-	server := httptest.NewServer(before)
+	server := httptest.NewUnstartedServer(before)
 	e := &Env{
-		T: t, Operator: operator, Sim: sim, Endpoint: server.URL, Key: key, secrets: []string{key},
-		options: o, cluster: operator.cluster, gate: before, server: server, logged: len(operator.Log.all()),
+		T: t, Operator: operator, Sim: sim, Key: key, secrets: []string{key},
+		options: o, cluster: operator.cluster, gate: before, server: server,
+		logged: len(operator.Log.all()), generally: len(general.all()),
 	}
+	server.Config.ConnState = e.connection
+	server.Start()
+	e.Endpoint = server.URL
 	t.Cleanup(e.close)
 	e.Namespace = e.NewNamespace(nil)
 	if !o.Unconnected {
@@ -184,7 +195,7 @@ func (e *Env) NewNamespace(labels map[string]string) string {
 // CreateSecret puts an API key where connections look for it.
 func (e *Env) CreateSecret(name, key string) *corev1.Secret {
 	e.T.Helper()
-	e.secrets = append(e.secrets, key)
+	e.conceal(key)
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.Operator.Namespace, Name: name},
 		Data:       map[string][]byte{"apiKey": []byte(key)},
@@ -208,6 +219,19 @@ func (e *Env) NewConnection(name string) *v1alpha1.ConsoleConnection {
 	}
 	return c
 }
+
+// connection counts the connections to the console.
+func (e *Env) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		e.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		e.open.Add(-1)
+	}
+}
+
+// Connections is how many connections to the console are open.
+func (e *Env) Connections() int { return int(e.open.Load()) }
 
 // close holds the test to what is always true, and cleans up.
 func (e *Env) close() {

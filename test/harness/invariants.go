@@ -2,9 +2,12 @@ package harness
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 )
@@ -28,9 +32,20 @@ func (e *Env) checkWindows() {
 
 // checkSecrecy looks for the API keys wherever the operator writes.
 func (e *Env) checkSecrecy(ctx context.Context) {
-	for _, line := range e.Operator.Log.all()[e.logged:] {
+	for _, line := range slices.Concat(e.Operator.Log.all()[e.logged:], general.all()[e.generally:]) {
 		if secret := e.secretIn(line); secret != "" {
 			e.T.Errorf("the API key stands in the log: %s", strings.ReplaceAll(line, secret, "[KEY]"))
+		}
+	}
+	for _, registry := range []prometheus.Gatherer{e.Operator.Metrics, ctrlmetrics.Registry} {
+		families, err := registry.Gather()
+		if err != nil {
+			e.T.Errorf("gather the metrics to look for the API key: %v", err)
+		}
+		for _, family := range families {
+			if text := family.String(); e.secretIn(text) != "" {
+				e.T.Errorf("the API key stands in the metric %s", family.GetName())
+			}
 		}
 	}
 	look := func(list client.ObjectList, options ...client.ListOption) {
@@ -60,10 +75,27 @@ func (e *Env) checkSecrecy(ctx context.Context) {
 	}
 }
 
+// conceal has the test fail at its end if a key, or a longer part of one that
+// is no key, stands anywhere.
+func (e *Env) conceal(key string) {
+	parts := strings.FieldsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	for _, secret := range append(parts, key) {
+		if len(strings.TrimSpace(secret)) >= minSecret {
+			e.secrets = append(e.secrets, secret)
+		}
+	}
+}
+
+// minSecret is how short a part of a key may be and still be no chance.
+const minSecret = 12
+
+// secretIn returns the first API key in a text, or its form in a Secret.
 func (e *Env) secretIn(text string) string {
 	for _, secret := range e.secrets {
-		if strings.Contains(text, secret) {
-			return secret
+		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))} {
+			if strings.Contains(text, form) {
+				return form
+			}
 		}
 	}
 	return ""

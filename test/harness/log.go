@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"flag"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +16,17 @@ type Log struct {
 	lines []string
 }
 
-// newLogger logs into l as cmd logs in development mode.
-func newLogger(l *Log) logr.Logger { return zap.New(zap.UseDevMode(true), zap.WriteTo(l)) }
+// newLogger logs into l as cmd logs in development mode or, verbose, at a
+// higher --zap-log-level than anything asks for.
+func newLogger(l *Log, verbose bool) logr.Logger {
+	o := zap.Options{Development: true, DestWriter: l}
+	if verbose {
+		flags := flag.NewFlagSet("verbose", flag.PanicOnError)
+		o.BindFlags(flags)
+		_ = flags.Parse([]string{"--zap-log-level=20"})
+	}
+	return zap.New(zap.UseFlagOptions(&o))
+}
 
 // Write implements io.Writer: one call per entry.
 func (l *Log) Write(entry []byte) (int, error) {

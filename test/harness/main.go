@@ -16,6 +16,9 @@ import (
 // for the console's windows and drift intervals, not for a core.
 const parallelTests = 10
 
+// general is what is logged in nobody's name, by libraries as a rule.
+var general = &Log{}
+
 var shared struct {
 	mu       sync.Mutex
 	cluster  *cluster
@@ -30,9 +33,8 @@ func Main(m *testing.M) int {
 	if n, err := strconv.Atoi(parallel.Value.String()); err == nil {
 		_ = parallel.Value.Set(strconv.Itoa(max(n, parallelTests)))
 	}
-	general := &Log{}
-	ctrl.SetLogger(newLogger(general))
-	klog.SetLogger(newLogger(general))
+	ctrl.SetLogger(newLogger(general, true))
+	klog.SetLogger(newLogger(general, true))
 	code := m.Run()
 	if shared.operator != nil {
 		shared.operator.Stop()

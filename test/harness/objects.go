@@ -172,7 +172,7 @@ func (e *Env) Refresh(obj client.Object) bool {
 // SetKey puts another API key into a Secret that [Env.CreateSecret] made.
 func (e *Env) SetKey(name, key string) {
 	e.T.Helper()
-	e.secrets = append(e.secrets, key)
+	e.conceal(key)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Operator.Namespace, Name: name}}
 	Update(e, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(key)} })
 }

@@ -42,18 +42,20 @@ type Operator struct {
 	Namespace string
 	// Log is what it has logged, over all its starts.
 	Log *Log
+	// Metrics are those of its last start.
+	Metrics *prometheus.Registry
 
 	cluster *cluster
 	// kubernetes may fail the operator's requests to the API server.
 	kubernetes func(*http.Request) error
 	// manager changes the options of the manager.
 	manager func(namespace string, options *ctrl.Options)
-	// registry holds its metrics, over all its starts.
-	registry *prometheus.Registry
-	metrics  *metrics.Metrics
-	starts   int
-	cancel   context.CancelFunc
-	ended    chan error
+	// verbose has it log all that it can.
+	verbose bool
+	counts  *metrics.Metrics
+	starts  int
+	cancel  context.CancelFunc
+	ended   chan error
 }
 
 func newOperator(c *cluster) (*Operator, error) {
@@ -62,7 +64,7 @@ func newOperator(c *cluster) (*Operator, error) {
 		return nil, fmt.Errorf("create the operator's namespace: %w", err)
 	}
 	registry := prometheus.NewRegistry()
-	return &Operator{Namespace: ns.Name, Log: &Log{}, registry: registry, metrics: metrics.New(registry), cluster: c}, nil
+	return &Operator{Namespace: ns.Name, Log: &Log{}, Metrics: registry, counts: metrics.New(registry), cluster: c}, nil
 }
 
 // Running reports whether the operator runs.
@@ -89,8 +91,8 @@ func (o *Operator) start() error {
 	err = controller.Setup(ctx, mgr, controller.Options{
 		OperatorNamespace: o.Namespace,
 		Identity:          fmt.Sprintf("%s-%d", o.Namespace, o.starts),
-		Metrics:           o.metrics,
-		Dial:              dial,
+		Metrics:           o.counts,
+		Dial:              dial(o.counts),
 	})
 	if err != nil {
 		cancel()
@@ -110,7 +112,7 @@ func (o *Operator) start() error {
 // Counter returns the values of one of the operator's counters by a label.
 func (o *Operator) Counter(t testing.TB, name, label string) map[string]float64 {
 	t.Helper()
-	families, err := o.registry.Gather()
+	families, err := o.Metrics.Gather()
 	if err != nil {
 		t.Fatalf("gather the metrics: %v", err)
 	}
@@ -168,7 +170,7 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 	}
 	options := ctrl.Options{
 		Scheme:                  scheme,
-		Logger:                  newLogger(o.Log),
+		Logger:                  newLogger(o.Log, o.verbose),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  "0",
 		GracefulShutdownTimeout: &graceful,
@@ -204,9 +206,11 @@ func (f failing) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // dial makes the client for a console as cmd does.
-func dial(target connection.Target) (console.API, error) {
-	return statsig.New(statsig.Config{
-		Endpoint: target.Endpoint, APIKey: target.APIKey, CABundle: target.CABundle,
-		Limiter: target.Limiter, Version: "test",
-	})
+func dial(counts *metrics.Metrics) connection.Dial {
+	return func(target connection.Target) (console.API, error) {
+		return statsig.New(statsig.Config{
+			Endpoint: target.Endpoint, APIKey: target.APIKey, CABundle: target.CABundle,
+			Limiter: target.Limiter, Version: "test", Observer: counts.Called,
+		})
+	}
 }
