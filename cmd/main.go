@@ -112,6 +112,7 @@ func (o *options) managerOptions() ctrl.Options {
 		Scheme:                        newScheme(),
 		Metrics:                       o.metricsOptions(),
 		HealthProbeBindAddress:        o.probeAddress,
+		PprofBindAddress:              o.pprofAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       o.operatorNamespace,

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -58,6 +60,7 @@ type options struct {
 	enableHTTP2     bool
 
 	probeAddress            string
+	pprofAddress            string
 	leaderElect             bool
 	leaseDuration           time.Duration
 	renewDeadline           time.Duration
@@ -86,6 +89,9 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (*o
 	fs.StringVar(&o.metricsCertKey, "metrics-cert-key", "tls.key", "The `file` name of the metrics server's key.")
 	fs.BoolVar(&o.enableHTTP2, "enable-http2", false, "Let the metrics server speak HTTP/2.")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "The `address` to answer /healthz and /readyz on; 0 for none.")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
+		"The `address` to serve profiles on, such as 127.0.0.1:6060; 0 serves none. Anybody who reaches it may read them, "+
+			"and a heap holds the API key: never more than a loopback address.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false,
 		"Work only while holding the Lease "+leaderElectionID+" in the operator's namespace.")
 	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second,
@@ -119,6 +125,8 @@ func (o *options) validate(rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.operatorNamespace == "":
 		return errors.New("--operator-namespace must name a namespace")
+	case !loopback(o.pprofAddress):
+		return fmt.Errorf("--pprof-bind-address is %q, and must be a loopback address with a port, or 0", o.pprofAddress)
 	case o.maxConcurrentReconciles < 1:
 		return fmt.Errorf("--max-concurrent-reconciles is %d, and must be at least 1", o.maxConcurrentReconciles)
 	case o.leaseDuration < time.Second || o.leaseDuration <= o.renewDeadline:
@@ -129,6 +137,17 @@ func (o *options) validate(rest []string) error {
 			o.renewDeadline, leaderelection.JitterFactor, o.retryPeriod)
 	}
 	return nil
+}
+
+// loopback reports whether an address to serve on is reached from this host, or
+// from inside this Pod, only; or is none.
+func loopback(address string) bool {
+	if address == "" || address == "0" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	ip, parsed := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || parsed == nil && ip.IsLoopback())
 }
 
 func (o *options) readClockOffset(getenv func(string) string) (err error) {

@@ -21,6 +21,7 @@ func TestParseFlags(t *testing.T) {
 		metricsCertName:         "tls.crt",
 		metricsCertKey:          "tls.key",
 		probeAddress:            ":8081",
+		pprofAddress:            "0",
 		leaseDuration:           15 * time.Second,
 		renewDeadline:           10 * time.Second,
 		retryPeriod:             2 * time.Second,
@@ -54,6 +55,7 @@ func TestParseFlags(t *testing.T) {
 			with(func(o *options) { o.metricsSecure, o.enableHTTP2 = false, true })},
 		{"own certificate", []string{"--metrics-cert-path=/c", "--metrics-cert-name=a", "--metrics-cert-key=b"}, nil,
 			with(func(o *options) { o.metricsCertPath, o.metricsCertName, o.metricsCertKey = "/c", "a", "b" })},
+		{"profiles", []string{"--pprof-bind-address=[::1]:6060"}, nil, with(func(o *options) { o.pprofAddress = "[::1]:6060" })},
 		{"version", []string{"--version"}, nil, with(func(o *options) { o.version = true })},
 	}
 	for _, tt := range tests {
@@ -80,6 +82,8 @@ func TestWrongFlagsAreExplained(t *testing.T) {
 		{"argument", []string{"start"}, `unexpected argument "start"`},
 		{"no namespace", []string{"--operator-namespace="}, "--operator-namespace must name a namespace"},
 		{"no workers", []string{"--max-concurrent-reconciles=0"}, "must be at least 1"},
+		{"profiles for everybody", []string{"--pprof-bind-address=:6060"}, "must be a loopback address with a port"},
+		{"profiles on an address", []string{"--pprof-bind-address=10.0.0.1:6060"}, "must be a loopback address with a port"},
 		{"a lease too short", []string{"--leader-elect-lease-duration=10s"}, "longer than the renew deadline, 10s"},
 		{"a deadline too short", []string{"--leader-elect-renew-deadline=2s"}, "more than 1.2 times the retry period, 2s"},
 		{"no time between tries", []string{"--leader-elect-retry-period=0"}, "more than 1.2 times the retry period, 0s"},
