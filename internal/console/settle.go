@@ -9,6 +9,10 @@ import (
 // before it.
 const settle = 15 * time.Second
 
+// remembered is how long it is remembered of teams and people that they are
+// gone: whoever still asks for one is spared a call for that long.
+const remembered = time.Hour
+
 // A wake is what our own writes leave behind for a while: reads that begin
 // shortly after one may show what it replaced, and are then no news.
 type wake[T any] struct {

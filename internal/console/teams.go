@@ -20,6 +20,12 @@ type teamEntry struct {
 	wake[Team]
 }
 
+// forgettable reports whether a team has been gone for so long, by a reading
+// that began then, that it need not be remembered any more.
+func (e *teamEntry) forgettable(began time.Time) bool {
+	return e.presence != Present && !e.doubtful && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
+}
+
 func (e *teamEntry) observation() Observation[Team] {
 	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Doubtful: e.doubtful}
 }
@@ -284,6 +290,9 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		}
 	}
 	for id, e := range p.byID {
+		if e.forgettable(l.StartedAt) {
+			delete(p.byID, id)
+		}
 		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}

@@ -375,3 +375,35 @@ func TestEmptyListingTellsNothingOfMembers(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A project in which teams and people come and go does not remember all of
+// them: nothing else bounds the memory that takes.
+func TestWhoIsGoneIsForgotten(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		id := b.create(t).ID
+		settled()
+		if err := b.DeleteTeam(t.Context(), caller("a"), id); err != nil {
+			t.Fatal(err)
+		}
+		const nobody = "nobody@example.com"
+		if _, err := b.FetchUser(t.Context(), caller("a"), nobody); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			time.Sleep(20 * time.Minute)
+			b.listTeams(t)
+			b.listUsers(t)
+			b.describes(t, "after minutes", id, console.Absent, "", false)
+			if seen := b.User(nobody); seen.Presence != console.Absent {
+				t.Errorf("after minutes the person is %v", seen.Presence)
+			}
+		}
+		time.Sleep(21 * time.Minute)
+		b.listTeams(t)
+		b.listUsers(t)
+		b.describes(t, "after an hour", id, console.Unlisted, "", false)
+		if seen := b.User(nobody); seen.Presence != console.Unlisted || !seen.At.IsZero() {
+			t.Errorf("after an hour the person is still known: %+v", seen)
+		}
+	})
+}

@@ -15,6 +15,11 @@ type person struct {
 	wake[User]
 }
 
+// forgettable is to people what it is to teams.
+func (e *person) forgettable(began time.Time) bool {
+	return e.presence != Present && !e.doubtful && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
+}
+
 // ReadUsers returns nil when users were listed at since or later (any time, for
 // a zero since). Otherwise a listing is under way, by is notified when it has
 // ended, and the error is [ErrReading] or that of the last attempt.
@@ -151,6 +156,9 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		*e = person{presence: Present, user: user, at: l.StartedAt, wake: e.keep(l.StartedAt)}
 	}
 	for key, e := range p.people {
+		if e.forgettable(l.StartedAt) {
+			delete(p.people, key)
+		}
 		if e.presence != Present || listed[key] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}

@@ -42,7 +42,7 @@ type Operator struct {
 	Namespace string
 	// Log is what it has logged, over all its starts.
 	Log *Log
-	// Metrics are those of its last start.
+	// Metrics are its own, over all its starts.
 	Metrics *prometheus.Registry
 
 	cluster *cluster
