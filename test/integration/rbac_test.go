@@ -109,7 +109,7 @@ func live(t *testing.T, requests *recorder) string {
 	e := harness.Own(t, harness.Options{
 		Kubernetes: requests.see,
 		Manager: func(namespace string, o *ctrl.Options) {
-			lease, renew, retry := 3*time.Second, 2*time.Second, 200*time.Millisecond
+			lease, renew, retry := 2*time.Minute, time.Minute, 200*time.Millisecond
 			o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace = true, "test", namespace
 			o.LeaderElectionReleaseOnCancel = true
 			o.LeaseDuration, o.RenewDeadline, o.RetryPeriod = &lease, &renew, &retry
