@@ -9,9 +9,11 @@ ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
 # `make test-fairness`, `make test-crash` and `make chaos`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout ./test/plugin
+TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout ./test/leak ./test/plugin
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
+# For fuzz: how long each target is run.
+FUZZ_FOR ?= 30s
 # Vetting as part of the tests would analyse every dependency, too: `make vet`.
 TESTFLAGS = -race -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS)
 
@@ -22,6 +24,8 @@ PLATFORMS ?= linux/amd64,linux/arm64
 GOLANGCI_LINT ?= golangci-lint
 # The version whose checks .golangci.yml names.
 GOLANGCI_LINT_VERSION = v2.15.0
+
+GOVULNCHECK ?= govulncheck
 
 LDFLAGS = -s -w -X main.version=$(VERSION)
 EXE := $(shell $(GO) env GOEXE)
@@ -80,6 +84,15 @@ chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR 
 test-fairness: controlplane ## One object beside 5,000 that wait.
 	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/fairness -busy 5000
 
+.PHONY: fuzz
+fuzz: ## Fuzz every target, one after the other, each for FUZZ_FOR (30s).
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n 1 dirname | sort -u); do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$dir/*_test.go); do \
+			echo "== $$name in $$dir for $(FUZZ_FOR)"; \
+			$(GO) test -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_FOR) ./$$dir || exit 1; \
+		done; \
+	done
+
 .PHONY: bench
 bench: controlplane manager ## Measure roll-outs, steady state and limiter; figures in bin/bench.json. BENCH=quick takes four minutes; BENCH=huge: 50,000 objects.
 	$(GO) build -trimpath -o bin/bench-baseline$(EXE) ./test/bench/baseline
@@ -120,6 +133,14 @@ lint: ## Run the installed golangci-lint (see GOLANGCI_LINT_VERSION in the Makef
 .PHONY: lint-fix
 lint-fix: ## Run golangci-lint and let it repair what it can.
 	$(GOLANGCI_LINT) run --fix
+
+# It needs the Go vulnerability database: over the network, or a copy that
+# GOVULNDB names.
+.PHONY: vuln
+vuln: ## Run the installed govulncheck over the operator's modules.
+	@command -v $(GOVULNCHECK) >/dev/null || { echo 'install govulncheck: go install golang.org/x/vuln/cmd/govulncheck@latest'; exit 2; }
+	$(GOVULNCHECK) ./...
+	cd hack/controlplane && $(GOVULNCHECK) ./...
 
 ##@ Build
 
