@@ -24,7 +24,10 @@ const (
 	// directions: as far as the record of the quota allows for.
 	clockOffset = 2 * time.Second
 	// fairStart is how long console and API server are well at first.
-	fairStart = 10 * time.Second
+	fairStart = 15 * time.Second
+	// switchesAtFirst is how often a switch of the console is turned before it is
+	// first read.
+	switchesAtFirst = 10
 	// settleTimeout is how long everything may take to come true once all faults
 	// have ended: a lost create alone is looked up for half a minute.
 	settleTimeout = 5 * time.Minute
@@ -34,7 +37,7 @@ const (
 
 // windows are narrow enough to be full whenever many objects change at once, and
 // wide enough for what a crash leaves taken not to stop everything.
-var windows = []consolesim.Window{{Requests: 50, Per: time.Second}, {Requests: 500, Per: 20 * time.Second}}
+var windows = []consolesim.Window{{Requests: 100, Per: time.Second}, {Requests: 150, Per: 10 * time.Second}}
 
 // A campaign is one run. Its program runs in the test's goroutine, the weather
 // and the killer in ones of their own.
@@ -91,9 +94,12 @@ func (c *campaign) rng(part uint64) *rand.Rand { return rand.New(rand.NewPCG(c.s
 
 // managers makes both replicas, which reach the API server through the proxy.
 func (c *campaign) managers(events chan<- managerproc.Event) (pair [2]*managerproc.Manager) {
-	binary, err := managerproc.Build("manager-chaos", false)
-	if err != nil {
-		c.t.Fatal(err)
+	binary := *built
+	if binary == "" {
+		var err error
+		if binary, err = managerproc.Build("manager-chaos", false); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	dir := c.t.TempDir()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
@@ -118,6 +124,9 @@ func (c *campaign) run() {
 	events := make(chan managerproc.Event, 1000)
 	c.killer = &killer{c: c, rng: c.rng(1), events: events, managers: c.managers(events)}
 	c.weather = &weather{c: c, console: c.rng(2), cluster: c.rng(3), struck: map[string]int{}}
+	for range switchesAtFirst {
+		c.weather.turn()
+	}
 	c.watcher = &watcher{c: c}
 
 	// What must go on until the end, and what goes wrong until it is to settle.
@@ -143,4 +152,7 @@ func (c *campaign) run() {
 	faults.Wait()
 	c.weather.clear()
 	c.program.revoke()
+	for range mostAway {
+		c.program.comeBack()
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,11 +37,39 @@ func (c *campaign) settle() {
 		}
 		pause(c.t.Context(), time.Second)
 	}
+	kept := c.describeByHand()
 	mark := c.e.Mark()
 	c.e.Compared(2)
+	for id, about := range kept {
+		if team, _ := c.e.Sim.Team(id); team.Description == nil || *team.Description != about {
+			c.t.Errorf("SEED=%d: the description of team %s, which is not managed, was %q and is gone", c.seed, id, about)
+		}
+	}
 	for _, r := range c.e.Writes(mark) {
 		c.t.Errorf("SEED=%d: written although everything was true: %s", c.seed, requestLine(r))
 	}
+}
+
+// describeByHand gives every team whose description nobody manages another one,
+// and returns these by id.
+func (c *campaign) describeByHand() map[string]string {
+	kept := map[string]string{}
+	managed := map[string]bool{}
+	c.ledger.Note(func() {
+		for _, s := range c.program.teams {
+			for id := range s.life.IDs {
+				managed[id] = s.life.Gone.IsZero() && s.life.Last().Description != nil
+			}
+		}
+	})
+	for _, team := range c.e.Sim.Teams() {
+		if !managed[team.ID] {
+			about := "described at the end: " + team.Name
+			kept[team.ID] = about
+			c.e.Sim.EditTeam(team.ID, func(t *consolesim.Team) { t.Description = &about })
+		}
+	}
+	return kept
 }
 
 // unsettled tells which objects are not as they should be in the end.
@@ -110,10 +139,26 @@ func (c *campaign) check() {
 	}
 }
 
+// recordsLost is how often a manager told that it did not find the record of the
+// quota. That costs time, and nothing else: every window then counts as used.
+func (c *campaign) recordsLost() (n int) {
+	list := &eventsv1.EventList{}
+	if err := c.e.Client().List(c.t.Context(), list, client.InNamespace(metav1.NamespaceDefault)); err != nil {
+		c.t.Fatalf("list the events: %v", err)
+	}
+	for _, event := range list.Items {
+		if event.Reason == "QuotaRecordLost" {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *campaign) findings() []audit.Finding {
 	return c.ledger.Audit(audit.Evidence{
 		Start: c.before, End: c.e.Sim.Snapshot(), Requests: c.e.Sim.Requests(),
 		Protected: protected(), StaleReads: staleReads,
+		BrakeDeletes: brakeDeletes, BrakePer: brakePer,
 	})
 }
 
@@ -130,13 +175,22 @@ func (c *campaign) context(f audit.Finding) string {
 		}
 	}
 	touches := func(r consolesim.Request) bool {
-		return r.Method != "GET" && (f.Team != "" && strings.Contains(r.Path, f.Team) || f.Email != "" && strings.Contains(strings.ToLower(r.Path), f.Email))
+		return r.Method != "GET" && (f.Team != "" && strings.Contains(r.Body, c.nameOfTeam(f.Team)) || f.Team != "" && strings.Contains(r.Path, f.Team) || f.Email != "" && strings.Contains(strings.ToLower(r.Path), f.Email))
 	}
 	requests := slices.DeleteFunc(c.e.Sim.Requests(), func(r consolesim.Request) bool { return !touches(r) })
 	for _, r := range requests[max(0, len(requests)-20):] {
 		fmt.Fprintf(&b, "  %s\n", requestLine(r))
 	}
 	return b.String()
+}
+
+// nameOfTeam is what a team is called at the end, for the request that made it.
+func (c *campaign) nameOfTeam(id string) string {
+	team, ok := c.e.Sim.Team(id)
+	if !ok {
+		return id
+	}
+	return fmt.Sprintf("%q", team.Name)
 }
 
 func requestLine(r consolesim.Request) string {

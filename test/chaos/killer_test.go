@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,10 +13,13 @@ import (
 
 const (
 	// shortestLife and longestLife are between an election and the next kill.
-	shortestLife, longestLife = 500 * time.Millisecond, 15 * time.Second
+	shortestLife, longestLife = 500 * time.Millisecond, 20 * time.Second
 	// aimedAtLeader is how many of a hundred kills hit the leader, the rest the
 	// other one; bothAtOnce is after how many the other one is killed as well.
 	aimedAtLeader, bothAtOnce = 80, 15
+	// frozen is how many of a hundred victims are not killed but stopped, for so
+	// long that another one leads before they go on.
+	frozen, longestFreeze = 15, 6 * time.Second
 )
 
 // A killer keeps two managers running, and kills them.
@@ -27,6 +31,7 @@ type killer struct {
 
 	mu                   sync.Mutex
 	killed, killedLeader int
+	froze                int
 	leader               *managerproc.Manager
 	elections, changes   int
 	exits                []string // of processes that nobody killed
@@ -48,7 +53,7 @@ func (k *killer) run(ctx, ill context.Context) {
 			}
 		case <-timer.C:
 			if ill.Err() == nil {
-				k.kill()
+				k.strike(ill)
 				timer.Reset(longestLife) // should nobody be elected
 			}
 		case <-ctx.Done():
@@ -67,8 +72,8 @@ func (k *killer) begin(m *managerproc.Manager) {
 	}
 }
 
-// kill kills the leader or the other one, or both.
-func (k *killer) kill() {
+// strike kills the leader or the other one, or both, or freezes one.
+func (k *killer) strike(ill context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	victim, other := k.managers[0], k.managers[1]
@@ -76,6 +81,15 @@ func (k *killer) kill() {
 		victim, other = other, victim
 	}
 	both := k.rng.IntN(100) < bothAtOnce
+	if k.rng.IntN(100) < frozen && victim.Running {
+		k.froze++
+		err := victim.Freeze()
+		pause(ill, spell(k.rng, longestFreeze))
+		if err := errors.Join(err, victim.Thaw()); err != nil {
+			k.c.t.Error(err)
+		}
+		return
+	}
 	for _, m := range []*managerproc.Manager{victim, other} {
 		if m == other && !both || !m.Running {
 			continue

@@ -24,6 +24,7 @@ var (
 	seed  = flag.Uint64("seed", 0, "draws the same campaign again; 0: another one")
 	teams = flag.Int("teams", 40, "how many Teams are alive at a time")
 	roles = flag.Int("roles", 120, "how many UserRoles are alive at a time")
+	built = flag.String("manager", "", "a manager that is built already; empty: as it is now")
 	keep  = flag.String("keep", "", "a directory to keep the managers' logs in")
 )
 

@@ -15,6 +15,8 @@ const (
 	bystanders = 20
 	// handMade is how many teams the console has that are nobody's.
 	handMade = 6
+	// mostAway is how many people have left the project at a time.
+	mostAway = 4
 )
 
 func address(i int) string { return fmt.Sprintf("Person%03d@example.com", i) }
@@ -117,6 +119,25 @@ func (p *program) editByHand() {
 		})
 	}
 	p.done["edits by hand"]++
+}
+
+// leave takes somebody out of the project, and so out of all teams.
+func (p *program) leave() {
+	user, ok := p.c.e.Sim.User(pick(p.rng, p.c.everybody()))
+	if !ok || user.Email == p.c.admin() || len(p.away) >= mostAway {
+		return
+	}
+	p.away = append(p.away, user)
+	p.c.e.Sim.RemoveUser(user.Email)
+	p.done["people who left"]++
+}
+
+// comeBack lets the one come back who has been away for longest.
+func (p *program) comeBack() {
+	if len(p.away) > 0 {
+		p.c.e.Sim.PutUser(p.away[0])
+		p.away = p.away[1:]
+	}
 }
 
 // known reports whether the status of a Team that lives names the team.

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/test/chaos/audit"
 	"github.com/console-access/console-access-operator/test/harness"
 )
@@ -26,6 +27,9 @@ type program struct {
 	spaces []string
 	teams  []*teamSlot
 	roles  []*roleSlot
+
+	// away are people who left the project.
+	away []consolesim.User
 
 	// names is how many names of teams have been given; freed are those that
 	// nobody has any more.
@@ -79,9 +83,9 @@ func (p *program) step() {
 		weight int
 		do     func()
 	}{
-		{20, p.editTeam}, {6, p.renameTeam}, {7, p.deleteTeam}, {12, p.applyTeam}, {1, p.deleteMany},
+		{20, p.editTeam}, {6, p.renameTeam}, {7, p.deleteTeam}, {12, func() { p.applyTeam() }}, {6, p.fleeting}, {1, p.deleteMany},
 		{14, p.editRole}, {6, p.deleteRole}, {8, p.applyRole}, {1, p.editMany},
-		{14, p.editByHand}, {2, p.rotate}, {4, p.revoke}, {4, p.approve},
+		{14, p.editByHand}, {2, p.leave}, {3, p.comeBack}, {2, p.rotate}, {4, p.revoke}, {4, p.approve},
 	}
 	total := 0
 	for _, s := range steps {
@@ -180,6 +184,7 @@ func (p *program) approve() {
 	if p.c.e.Connection.Status.HeldDeletes == 0 {
 		return
 	}
+	p.c.ledger.Approved(time.Now())
 	p.c.e.Annotate(p.c.e.Connection, v1alpha1.ApproveDeletesAnnotation, "all")
 	p.done["approvals of held deletions"]++
 }

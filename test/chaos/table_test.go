@@ -29,13 +29,14 @@ func (c *campaign) table() string {
 	row("objects at a time", "%d Teams, %d UserRoles", len(c.program.teams), len(c.program.roles))
 	for _, what := range []string{
 		"applies", "edits", "renames", "deletions", "mass edits", "mass deletions", "approvals of held deletions",
-		"key rotations", "edits by hand",
+		"key rotations", "edits by hand", "people who left",
 	} {
 		row(what, "%d", c.program.done[what])
 	}
 	k := c.killer
 	k.mu.Lock()
 	row("kills", "%d, of which %d hit the leader", k.killed, k.killedLeader)
+	row("frozen processes", "%d", k.froze)
 	row("elections", "%d, of which %d chose another leader than before", k.elections, k.changes)
 	row("processes that ended by themselves", "%d", len(k.exits))
 	k.mu.Unlock()
@@ -56,12 +57,13 @@ func (c *campaign) table() string {
 		row("most in any "+q.Per.String(), "%d of %d", q.Max, q.Requests)
 	}
 	row("answered 429", "%d, by faults", throttled)
+	row("records of the quota not found", "%d", c.recordsLost())
 	row("windows exceeded", "%d", c.e.Sim.Violations())
 	found := map[string]int{}
 	for _, f := range c.findings() {
 		found[f.Rule]++
 	}
-	for _, rule := range []string{audit.Lost, audit.Doubled, audit.Wrong, audit.Unwanted, audit.Late, audit.Restless} {
+	for _, rule := range []string{audit.Lost, audit.Doubled, audit.Wrong, audit.Unwanted, audit.Late, audit.Unbraked, audit.Restless} {
 		row(rule, "%d", found[rule])
 	}
 	return b.String()

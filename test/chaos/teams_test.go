@@ -15,6 +15,9 @@ import (
 // brake lets pass.
 const massDeletion = brakeDeletes + 4
 
+// fleetingLife is how long a Team lives at most that is deleted at once.
+const fleetingLife = 600 * time.Millisecond
+
 // teamName returns a name that no Team has: a new one, or one that was given up.
 func (p *program) teamName() string {
 	if len(p.freed) > 0 && p.some(40) {
@@ -27,8 +30,19 @@ func (p *program) teamName() string {
 	return fmt.Sprintf("Team %d", p.names)
 }
 
-// applyTeam creates a Team in a free slot.
-func (p *program) applyTeam() {
+// fleeting creates a Team and deletes it while it is being made.
+func (p *program) fleeting() {
+	s := p.applyTeam()
+	if s == nil {
+		return
+	}
+	pause(p.c.t.Context(), time.Duration(p.rng.Int64N(int64(fleetingLife))))
+	remove(p, s.obj, s.life)
+	p.done["deletions"]++
+}
+
+// applyTeam creates a Team in a free slot, which it returns.
+func (p *program) applyTeam() *teamSlot {
 	for _, i := range p.rng.Perm(len(p.teams)) {
 		s := p.teams[i]
 		if s.obj != nil && (s.life.Deleted.IsZero() || !gone(p, s.life)) {
@@ -40,8 +54,9 @@ func (p *program) applyTeam() {
 		s.obj.Spec = p.teamSpec()
 		s.obj.Spec.Name = p.teamName()
 		p.createTeam(s)
-		return
+		return s
 	}
+	return nil
 }
 
 // createTeam creates a slot's Team as its obj says.

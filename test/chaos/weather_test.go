@@ -17,7 +17,7 @@ import (
 const (
 	// longestSpell is how long a fault lasts at most, and longestLull how long
 	// there is none between two.
-	longestSpell, longestLull = 5 * time.Second, 6 * time.Second
+	longestSpell, longestLull = 4 * time.Second, 12 * time.Second
 	// longestOutage is how long the API server is not there at most.
 	longestOutage = 6 * time.Second
 	// staleReads is the most that reads of the console lag behind writes.
@@ -95,16 +95,18 @@ func (w *weather) lift() {
 
 // turn puts one switch of an open question into another position.
 func (w *weather) turn() {
-	name, positions, _ := strings.Cut(w.draw(consolesim.Switches()), "=")
+	// Pages matter in every listing, and are turned more often for that.
+	all := append(consolesim.Switches(), "maxPageSize=", "moveBetweenPages=", "moveBetweenPages=")
+	name, positions, _ := strings.Cut(w.draw(all), "=")
 	value := w.draw(strings.Split(positions, "|"))
 	switch name {
 	case "defaultPageSize", "enforceWindows", "rejectedCount", "count", "echoKey", "returnsUserID", "invitesPending":
 		// Of how it is measured, or of no consequence here.
 		return
 	case "maxPageSize":
-		value = w.draw([]string{"0", "20", "45"})
+		value = w.draw([]string{"0", "20", "45", "45"})
 	case "moveBetweenPages":
-		value = w.draw([]string{"0", "1", "3"})
+		value = w.draw([]string{"0", "2", "-1"})
 	case "staleReads":
 		value = w.draw([]string{"0s", "0s", "1s", staleReads.String()})
 	case "latency":

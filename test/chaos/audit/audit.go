@@ -19,6 +19,9 @@ type Evidence struct {
 	Requests []consolesim.Request
 	// Protected are addresses that are never to be changed.
 	Protected []string
+	// BrakeDeletes is how many teams may be deleted within BrakePer unapproved.
+	BrakeDeletes int
+	BrakePer     time.Duration
 	// StaleReads is the most that reads of the console lagged behind writes.
 	StaleReads time.Duration
 }
@@ -52,6 +55,8 @@ const (
 	Late = "written after the end"
 	// Wrong: at the end the console is not as the object says.
 	Wrong = "not as specified"
+	// Unbraked: more teams were deleted at once than may be unattended.
+	Unbraked = "deleted past the brake"
 	// Restless: an object was written more often than anything explains.
 	Restless = "written too often"
 )
@@ -102,6 +107,7 @@ func (l *Ledger) Audit(e Evidence) []Finding {
 	}
 	a.teamsAtTheEnd()
 	a.usersAtTheEnd()
+	a.brake()
 	a.countWrites()
 	slices.SortStableFunc(a.findings, func(x, y Finding) int { return x.At.Compare(y.At) })
 	return a.findings

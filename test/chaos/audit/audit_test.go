@@ -71,6 +71,22 @@ func (s *story) grant(minute float64, role string) {
 	s.userBy(minute, s.by(minute, "POST", consolesim.UpdateUser, "/console/v1/users/"+is.Email, ""), is)
 }
 
+// purge deletes three Teams at minute 20, and their teams from a while later on,
+// so many a second.
+func (s *story) purge(rate float64) {
+	s.BrakeDeletes, s.BrakePer = 2, 5*time.Second
+	for i := range 3 {
+		id := fmt.Sprint("purged", i)
+		team := made(id, "Purged "+id)
+		life := s.Team("a/"+id, v1alpha1.TeamSpec{Name: team.Name})
+		life.Specs[0].Since, life.IDs[id] = s.at(2), true
+		s.create(2, team)
+		at := 20.1 + float64(i)/rate/60
+		life.Deleted, life.Gone = s.at(20), s.at(at+0.1)
+		s.teamBy(at, s.by(at, "DELETE", consolesim.DeleteTeam, "/console/v1/users/teams/"+id, ""), team, nil)
+	}
+}
+
 func made(id, name string, members ...string) *consolesim.Team {
 	return &consolesim.Team{ID: id, Name: name, Members: members, ChangeTeamConfigs: "anyone", ReviewApproval: "anyone"}
 }
@@ -146,6 +162,12 @@ func TestAudit(t *testing.T) {
 		"a deletion nobody asked for": {want: []string{audit.Unwanted, audit.Restless, audit.Lost}, tell: func(s *story) {
 			s.teamBy(10.5, s.by(10.5, "DELETE", consolesim.DeleteTeam, "/console/v1/users/teams/t1", ""), ours, nil)
 		}},
+		"a mass deletion": {want: []string{audit.Unbraked}, tell: func(s *story) { s.purge(4) }},
+		"an approved mass deletion": {tell: func(s *story) {
+			s.Approved(s.at(20.01))
+			s.purge(4)
+		}},
+		"a slow mass deletion":  {tell: func(s *story) { s.purge(0.5) }},
 		"a protected user":      {want: []string{audit.Unwanted}, tell: func(s *story) { s.Protected = []string{"Ada@example.com"} }},
 		"a role nobody granted": {want: []string{audit.Unwanted, audit.Restless, audit.Wrong}, tell: func(s *story) { s.grant(5, "Admin") }},
 		"a role after the end": {want: []string{audit.Late, audit.Restless}, tell: func(s *story) {

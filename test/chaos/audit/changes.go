@@ -71,7 +71,7 @@ func (a *audit) userChange(c consolesim.Change) {
 func finalRole(spec *v1alpha1.UserRoleSpec, previous string) string {
 	switch spec.DeletionPolicy {
 	case v1alpha1.UserRoleRestore:
-		return previous
+		return documented(previous)
 	case v1alpha1.UserRoleDowngrade:
 		if spec.DowngradeTo == "" {
 			return consolesim.RoleReadOnly
@@ -79,6 +79,20 @@ func finalRole(spec *v1alpha1.UserRoleSpec, previous string) string {
 		return string(spec.DowngradeTo)
 	}
 	return ""
+}
+
+// documented is the spelling in which the console stores a role, given the one
+// in which it may have answered.
+func documented(role string) string {
+	switch strings.ReplaceAll(strings.ToLower(role), "-", " ") {
+	case "admin":
+		return consolesim.RoleAdmin
+	case "member":
+		return consolesim.RoleMember
+	case "read only":
+		return consolesim.RoleReadOnly
+	}
+	return role
 }
 
 // teamChange holds what a request did to a team to the Teams at that time.
@@ -136,6 +150,33 @@ func (a *audit) deletion(f Finding, alive []*Team, t time.Time) {
 		}
 	}
 	a.find(f, "was deleted, and no Team that was being deleted said so")
+}
+
+// brake finds deletions that needed an approval and had none. An approval is for
+// what is held when a manager reads it. The brake counts deletions when they are
+// sent, so they may arrive closer together, by as much as the first took longer
+// than the last.
+func (a *audit) brake() {
+	var unapproved []time.Time
+	for _, c := range a.changes {
+		if c.Request == 0 || c.TeamBefore == nil || c.TeamAfter != nil {
+			continue
+		}
+		approved := slices.ContainsFunc(a.owners(c.TeamBefore.ID), func(life *Team) bool {
+			return !life.Deleted.IsZero() && slices.ContainsFunc(a.approvals, func(t time.Time) bool {
+				return t.Before(c.At) && life.Deleted.Before(t.Add(belief))
+			})
+		})
+		if approved {
+			continue
+		}
+		unapproved = append(unapproved, c.At)
+		first := len(unapproved) - 1 - a.BrakeDeletes
+		if first >= 0 && c.At.Sub(unapproved[first]) < a.BrakePer-transit {
+			f := Finding{Rule: Unbraked, Subject: "team " + c.TeamBefore.ID + " " + c.TeamBefore.Name, At: c.At, Team: c.TeamBefore.ID}
+			a.find(f, "is the last of %d that were deleted within %v, and nobody approved", a.BrakeDeletes+1, c.At.Sub(unapproved[first]).Round(time.Millisecond))
+		}
+	}
 }
 
 // doubles looks for another team of the same Team when one is made.
@@ -204,7 +245,12 @@ func (a *audit) membership(f Finding, specs []v1alpha1.TeamSpec, past []*console
 		case spec.Members != nil:
 			membersFit = membersFit || as(members, emails(spec.Members).without(admins))
 		default:
-			membersFit = membersFit || slices.ContainsFunc(past, func(t *consolesim.Team) bool { return as(members, setOf(t.Members).without(admins)) })
+			// Who was admin may have been told as a member, or not, and has been
+			// written back as it was told.
+			membersFit = membersFit || slices.ContainsFunc(past, func(t *consolesim.Team) bool {
+				were := setOf(t.Admins)
+				return as(members.without(were), setOf(t.Members).without(admins).without(were))
+			})
 		}
 	}
 	if !adminsFit {

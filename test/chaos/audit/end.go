@@ -35,7 +35,9 @@ func (a *audit) teamsAtTheEnd() {
 	}
 	for i := range a.End.Teams {
 		team := &a.End.Teams[i]
-		if expected[team.ID] {
+		// The id of an orphan need never have come to be known.
+		orphan := slices.ContainsFunc(a.owners(team.ID), func(life *Team) bool { return !life.Gone.IsZero() && orphans(life) })
+		if expected[team.ID] || orphan {
 			continue
 		}
 		f := Finding{Rule: Lost, Subject: "team " + team.ID + " " + team.Name, At: now, Team: team.ID}
@@ -96,6 +98,12 @@ func (a *audit) aliveAtTheEnd(life *Team, now time.Time) []*consolesim.Team {
 	return mine
 }
 
+// orphans reports whether a Team leaves its team in the console when it goes.
+func orphans(life *Team) bool {
+	policy := life.Last().DeletionPolicy
+	return policy == v1alpha1.TeamOrphan || policy == "" && life.Adopted
+}
+
 // goneAsSaid reports whether a team need not be there at the end, its Team
 // being gone. It finds fault with one that is there and should not, or the
 // reverse.
@@ -105,8 +113,7 @@ func (a *audit) goneAsSaid(life *Team, id string) bool {
 			return true // adopted since
 		}
 	}
-	spec := life.Last()
-	orphaned := spec.DeletionPolicy == v1alpha1.TeamOrphan || spec.DeletionPolicy == "" && life.Adopted
+	orphaned := orphans(life)
 	f := Finding{Rule: Lost, Subject: "Team " + life.Name, At: life.Gone, Team: id}
 	left := a.teamAt(id, life.Gone.Add(transit))
 	if orphaned || left == nil {

@@ -86,6 +86,7 @@ type Ledger struct {
 	changes   []consolesim.Change
 	deaths    []time.Time
 	elections []time.Time
+	approvals []time.Time
 }
 
 // Team adds the life of a Team that is about to be created.
@@ -118,6 +119,9 @@ func (l *Ledger) Changed(c consolesim.Change) { l.Note(func() { l.changes = appe
 
 // Died notes that a manager's process has ended.
 func (l *Ledger) Died() { l.Note(func() { l.deaths = append(l.deaths, time.Now()) }) }
+
+// Approved notes that all deletions held at an instant were approved.
+func (l *Ledger) Approved(at time.Time) { l.Note(func() { l.approvals = append(l.approvals, at) }) }
 
 // Elected notes that a manager's process has become the leader.
 func (l *Ledger) Elected() { l.Note(func() { l.elections = append(l.elections, time.Now()) }) }

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
+	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
 )
 
@@ -18,8 +20,9 @@ type count struct {
 // Every write needs a reason, and each reason is good for one write:
 //
 //   - the object was created, its spec changed, or it was deleted;
-//   - somebody changed the team or the user by hand, or a person whom it names
-//     came into the project;
+//   - somebody changed the team or the user by hand;
+//   - a person whom a Team names came into the project, or left it: a console
+//     that drops the unknown without a word is sent them once more;
 //   - the write before was refused, or its answer was spoilt or cut;
 //   - the process that sent the write before ended while it was under way, so
 //     that nobody took note of the answer;
@@ -88,6 +91,7 @@ func (a *audit) countWrites() {
 			count.hand++
 		}
 	}
+	a.comings(teams)
 	for _, r := range a.writes() {
 		id, name, email := target(r)
 		c := find(id, name, email, r.Received)
@@ -110,6 +114,28 @@ func (a *audit) countWrites() {
 	}
 	for _, c := range users {
 		a.judge(c)
+	}
+}
+
+// comings counts, for each Team, the people whom it names that came or left.
+func (a *audit) comings(teams map[*Team]*count) {
+	for _, c := range a.changes {
+		came := c.UserBefore == nil && c.UserAfter != nil
+		left := c.UserBefore != nil && c.UserAfter == nil
+		if !came && !left {
+			continue
+		}
+		email := key(cmp.Or(c.UserAfter, c.UserBefore).Email)
+		for life, count := range teams {
+			names := func(spec v1alpha1.TeamSpec) bool { return emails(spec.Members)[email] || emails(spec.Admins)[email] }
+			switch {
+			case !life.at(c.At) || !slices.ContainsFunc(life.believed(c.At), names):
+			case came:
+				count.hand++
+			default:
+				count.hand += 2
+			}
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -123,6 +124,20 @@ func (m *Manager) Kill() error {
 	m.Running, m.Leads = false, false
 	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// Freeze stops the process where it is, as a node does that runs out of memory,
+// until [Manager.Thaw]. It does not know that time has passed.
+func (m *Manager) Freeze() error { return m.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (m *Manager) Thaw() error { return m.signal(syscall.SIGCONT) }
+
+func (m *Manager) signal(s syscall.Signal) error {
+	if err := m.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("send %s %v: %w", m.Name, s, err)
 	}
 	return nil
 }
