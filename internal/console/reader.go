@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +30,8 @@ type reader[T any] struct {
 	list func(context.Context, quota.Request) (Listing[T], error)
 	// accept is handed each good listing before those who wait are told.
 	accept func(Listing[T])
+	// jitter is a value in [0,1) for the random part of a pause.
+	jitter func() float64
 
 	mu       sync.Mutex
 	good     ListingInfo
@@ -155,7 +156,7 @@ func (r *reader[T]) finish(current *run, listing Listing[T], err error) {
 	if err != nil {
 		r.failures++
 		pause := min(listRetryMax, listRetryMin<<min(r.failures-1, 10))
-		pause += time.Duration(rand.Int64N(int64(pause)/4 + 1))
+		pause += time.Duration(r.jitter() * float64(pause) / 4)
 		r.retryAt = time.Now().Add(pause)
 		time.AfterFunc(pause, r.retry)
 		for _, w := range r.waiters {

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/connection"
@@ -38,6 +40,12 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// Dial makes the client for a console.
 	Dial connection.Dial
+	// NewQueue makes the priority queue of a controller; nil means
+	// controller-runtime's own.
+	NewQueue func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// Jitter is a source of values in [0,1) for the random part of pauses; nil
+	// means math/rand/v2's.
+	Jitter func() float64
 }
 
 // DefaultMaxConcurrentReconciles keeps enough calls under way to use up a
@@ -66,7 +74,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: kind, Metrics: o.Metrics,
 		}
 	}
-	options := controller.Options{MaxConcurrentReconciles: o.MaxConcurrentReconciles, ReconciliationTimeout: reconciliationTimeout}
+	options := controller.Options{
+		MaxConcurrentReconciles: o.MaxConcurrentReconciles, ReconciliationTimeout: reconciliationTimeout, NewQueue: o.NewQueue,
+	}
 	if err := (&team.Reconciler{Desk: desk(access.TeamKind)}).Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("teams: %w", err)
 	}
@@ -75,7 +85,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder(component)
 	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.limiters(mgr))
-	if err := connections.Setup(ctx, mgr, controller.Options{ReconciliationTimeout: reconciliationTimeout}); err != nil {
+	options.MaxConcurrentReconciles = 1
+	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)
 	}
 	return nil
@@ -91,7 +102,11 @@ func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
 		durability := quota.Durability{
 			Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock, Fresh: fresh, OnRecordLoss: lost,
 		}
-		limiter := quota.New(quota.Config{}, quota.WithStore(store, durability))
+		options := []quota.Option{quota.WithStore(store, durability)}
+		if o.Jitter != nil {
+			options = append(options, quota.WithJitter(o.Jitter))
+		}
+		limiter := quota.New(quota.Config{}, options...)
 		o.Metrics.Watch(group, limiter)
 		return limiter
 	}

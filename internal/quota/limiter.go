@@ -59,6 +59,10 @@ type Option func(*Limiter)
 // WithJitter replaces the source of the random part of pauses: values in [0,1).
 func WithJitter(f func() float64) Option { return func(l *Limiter) { l.jitter = f } }
 
+// Jitter is a value in [0,1) for the random part of a pause beside the
+// limiter's own, from the source that [WithJitter] sets.
+func (l *Limiter) Jitter() float64 { return l.jitter() }
+
 // WithMaxCall sets the longest time from the start of an attempt until the
 // server can no longer see it; 30s by default. Callers bound their attempts by
 // [Permit.Deadline].

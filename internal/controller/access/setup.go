@@ -57,7 +57,7 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 	contenders := Contenders(func(ctx context.Context, claim string) []types.NamespacedName {
 		return d.names(ctx, list(), client.MatchingFields{ClaimIndex: claim})
 	})
-	options.NewQueue = newTurns
+	options.NewQueue = newTurns(options.NewQueue)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(d.Kind)).
 		For(kind, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).

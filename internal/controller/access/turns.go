@@ -28,13 +28,26 @@ type turns struct {
 	waiting map[string]map[string]bool // names by namespace
 }
 
-// newTurns is a controller's NewQueue.
-func newTurns(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	inner := priorityqueue.New(controller, func(o *priorityqueue.Opts[reconcile.Request]) {
+// A newQueue makes the work queue of a controller.
+type newQueue = func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// newTurns is a controller's NewQueue; over makes the priority queue below it,
+// nil means controller-runtime's.
+func newTurns(over newQueue) newQueue {
+	if over == nil {
+		over = newPriorityQueue
+	}
+	return func(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		inner := over(controller, limiter).(priorityqueue.PriorityQueue[reconcile.Request])
+		return &turns{PriorityQueue: inner, waiting: map[string]map[string]bool{}}
+	}
+}
+
+func newPriorityQueue(controller string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	return priorityqueue.New(controller, func(o *priorityqueue.Opts[reconcile.Request]) {
 		o.Log = log.Log.WithValues("controller", controller)
 		o.RateLimiter = limiter
 	})
-	return &turns{PriorityQueue: inner, waiting: map[string]map[string]bool{}}
 }
 
 // Add adds what a watch reports.

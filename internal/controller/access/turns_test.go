@@ -19,7 +19,7 @@ func of(namespace string, i int) reconcile.Request {
 // TestTurns: what a quiet namespace adds last comes right after the busy one's
 // first turn, and what has a priority of its own keeps it.
 func TestTurns(t *testing.T) {
-	q := newTurns(t.Name(), workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(*turns)
+	q := newTurns(nil)(t.Name(), workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(*turns)
 	defer q.ShutDown()
 	const busy = 5000
 	for i := range busy {
