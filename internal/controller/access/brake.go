@@ -27,7 +27,7 @@ type Brake struct {
 	// approved is up to where, in the order of age, held deletions were approved.
 	approved mark
 
-	saving sync.Mutex
+	saving chan struct{}
 	saved  BrakeRecord
 }
 
@@ -54,7 +54,7 @@ type deletion struct {
 // without locks held, whenever what is held or approved has changed, save to
 // keep a record of what the next process has to know. Both may be nil.
 func NewBrake(record BrakeRecord, onChange func(), save func(context.Context, BrakeRecord) error) *Brake {
-	b := &Brake{deletions: map[string]*deletion{}, onChange: onChange, save: save, saved: record}
+	b := &Brake{saving: make(chan struct{}, 1), deletions: map[string]*deletion{}, onChange: onChange, save: save, saved: record}
 	b.restore(record)
 	return b
 }

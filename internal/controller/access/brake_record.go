@@ -25,8 +25,12 @@ const maxDeleting = 100
 
 // Save saves the brake's record, if it differs from what was saved last.
 func (b *Brake) Save(ctx context.Context) error {
-	b.saving.Lock()
-	defer b.saving.Unlock()
+	select {
+	case b.saving <- struct{}{}:
+		defer func() { <-b.saving }()
+	case <-ctx.Done():
+		return fmt.Errorf("record the deletions: %w", context.Cause(ctx))
+	}
 	record := b.record()
 	if b.save == nil || equality.Semantic.DeepEqual(record, b.saved) {
 		return nil
