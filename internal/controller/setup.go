@@ -94,10 +94,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 // limiters makes limiters whose records are kept in the operator's namespace.
 func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
-	return func(group string, fresh bool, lost func(string)) *quota.Limiter {
+	return func(group, former string, fresh bool, lost func(string)) *quota.Limiter {
 		store := &connection.RecordStore{
 			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
 			Name: connection.RecordName(o.OperatorNamespace, group),
+		}
+		if former != "" {
+			store.Former = connection.RecordName(o.OperatorNamespace, former)
 		}
 		durability := quota.Durability{
 			Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock, Fresh: fresh, OnRecordLoss: lost,

@@ -31,10 +31,12 @@ func (t Target) Format(s fmt.State, _ rune) {
 // A Dial makes the client for a target. Its errors must not hold the key.
 type Dial func(Target) (console.API, error)
 
-// NewLimiter makes the limiter of a quota group. fresh says that the group has
-// never been used before, so that no record of its requests can be missing;
-// lost is called when one was missing or damaged all the same.
-type NewLimiter func(group string, fresh bool, lost func(reason string)) *quota.Limiter
+// NewLimiter makes the limiter of a quota group. former, if not empty, is the
+// group that was drawn from before, by a process that is gone: while group has
+// no record, that of former is its own. fresh says that the group has never been
+// used before, so that no record of its requests can be missing; lost is called
+// when one was missing or damaged all the same.
+type NewLimiter func(group, former string, fresh bool, lost func(reason string)) *quota.Limiter
 
 // projects holds one view for each project in use and one limiter for each
 // quota group, however many connections lead there.
@@ -90,15 +92,21 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	g, ok := p.groups[groupName]
+	old, had := p.groups[previous]
+	moved := !ok && previous != groupName
 	if !ok {
+		former := ""
+		if moved && !had {
+			former = previous
+		}
 		lost := func(reason string) { p.recordLost(groupName, reason) }
-		g = &group{limiter: p.newLimiter(groupName, previous != groupName, lost), configs: map[string]quota.Config{}}
+		g = &group{limiter: p.newLimiter(groupName, former, moved && former == "", lost), configs: map[string]quota.Config{}}
 		p.groups[groupName] = g
 	}
 	p.leave(connection, groupName)
 	g.configs[connection] = cfg
 	g.apply()
-	if old, had := p.groups[previous]; !ok && had && previous != groupName {
+	if moved && had {
 		// Only windows that are there remember what is imported.
 		g.limiter.Import(old.limiter.Export())
 	}

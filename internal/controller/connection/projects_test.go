@@ -128,14 +128,18 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// newProjects makes real clients that are never used.
-func newProjects(made map[string]bool) *projects {
+// newProjects makes real clients that are never used. made tells of the
+// limiters made whether they are fresh, or heirs of a former group.
+func newProjects(made map[string]bool, heirs map[string]string) *projects {
 	return &projects{
 		dial: func(t Target) (console.API, error) {
 			return statsig.New(statsig.Config{Endpoint: t.Endpoint, APIKey: t.APIKey, Limiter: t.Limiter})
 		},
-		newLimiter: func(group string, fresh bool, _ func(string)) *quota.Limiter {
+		newLimiter: func(group, former string, fresh bool, _ func(string)) *quota.Limiter {
 			made[group] = fresh
+			if former != "" {
+				heirs[group] = former
+			}
 			return quota.New(quota.Config{})
 		},
 		recordLost: func(string, string) {}, views: map[string]*view{}, groups: map[string]*group{},
@@ -144,8 +148,8 @@ func newProjects(made map[string]bool) *projects {
 
 func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		made := map[string]bool{}
-		p := newProjects(made)
+		made, heirs := map[string]bool{}, map[string]string{}
+		p := newProjects(made, heirs)
 		defer p.close()
 		target := Target{Endpoint: "https://console.example", APIKey: "k"}
 		get := func(connection string, target Target, group, previous string, requests int) *console.Project {
@@ -190,6 +194,13 @@ func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 		}
 		if get("d", other, "i", "i", 90); made["i"] {
 			t.Error("a quota used before counts as fresh")
+		}
+		if len(heirs) > 0 {
+			t.Errorf("read the records of groups that are at hand: %v", heirs)
+		}
+		// A key that was rotated while no process ran leads to another group, too.
+		if get("f", other, "j", "of a former process", 90); heirs["j"] != "of a former process" || made["j"] {
+			t.Errorf("heirs %v, fresh %v", heirs, made["j"])
 		}
 		bad := target
 		bad.APIKey = "k\n"

@@ -54,7 +54,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 		dial := func(target Target) (console.API, error) {
 			return statsig.New(statsig.Config{Endpoint: target.Endpoint, APIKey: target.APIKey, Limiter: target.Limiter, Transport: server.Transport})
 		}
-		limiters := func(string, bool, func(string)) *quota.Limiter { return quota.New(quota.Config{}) }
+		limiters := func(string, string, bool, func(string)) *quota.Limiter { return quota.New(quota.Config{}) }
 		b.Reconciler = New(newClient(t, count, connection, secret), &access.Registry{}, b.recorder, "operator", dial, limiters)
 		defer b.Close()
 		test(t, b)

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,9 @@ type RecordStore struct {
 	Writer client.Writer
 	// Name of the ConfigMap.
 	Name types.NamespacedName
+	// Former, if set, is the ConfigMap of the group that was drawn from before.
+	// Its record is loaded while there is none under Name.
+	Former types.NamespacedName
 
 	// version of the ConfigMap as last loaded or saved; "" when there is none.
 	version string
@@ -40,20 +44,28 @@ func RecordName(namespace, group string) types.NamespacedName {
 
 // Load implements [quota.Store].
 func (s *RecordStore) Load(ctx context.Context) (quota.Record, error) {
-	held := &corev1.ConfigMap{}
-	if err := s.Reader.Get(ctx, s.Name, held); err != nil {
-		if apierrors.IsNotFound(err) {
-			s.version = ""
-			return quota.Record{}, quota.ErrNoRecord
-		}
-		return quota.Record{}, fmt.Errorf("read ConfigMap %s: %w", s.Name, err)
+	s.version = ""
+	held, record, err := s.read(ctx, s.Name)
+	if errors.Is(err, quota.ErrNoRecord) && s.Former.Name != "" {
+		_, record, err = s.read(ctx, s.Former)
+		return record, err
 	}
 	s.version = held.ResourceVersion
-	var record quota.Record
-	if err := json.Unmarshal([]byte(held.Data[recordKey]), &record); err != nil {
-		return quota.Record{}, fmt.Errorf("%w: ConfigMap %s: %w", quota.ErrDamaged, s.Name, err)
+	return record, err
+}
+
+func (s *RecordStore) read(ctx context.Context, name types.NamespacedName) (*corev1.ConfigMap, quota.Record, error) {
+	held, record := &corev1.ConfigMap{}, quota.Record{}
+	if err := s.Reader.Get(ctx, name, held); err != nil {
+		if apierrors.IsNotFound(err) {
+			return &corev1.ConfigMap{}, record, quota.ErrNoRecord
+		}
+		return &corev1.ConfigMap{}, record, fmt.Errorf("read ConfigMap %s: %w", name, err)
 	}
-	return record, nil
+	if err := json.Unmarshal([]byte(held.Data[recordKey]), &record); err != nil {
+		return held, quota.Record{}, fmt.Errorf("%w: ConfigMap %s: %w", quota.ErrDamaged, name, err)
+	}
+	return held, record, nil
 }
 
 // Save implements [quota.Store].
