@@ -56,6 +56,9 @@ type Project struct {
 	users   *reader[User]
 	teams   *reader[Team]
 
+	// born is when this view began to know of writes.
+	born time.Time
+
 	mu       sync.Mutex
 	people   map[string]*person
 	byID     map[string]*teamEntry
@@ -99,7 +102,7 @@ func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 		undeletable:  map[string]error{},
 		refusedReads: map[string]*refusedRead{},
 
-		api: api, limiter: limiter, cancel: cancel,
+		api: api, limiter: limiter, cancel: cancel, born: time.Now(),
 		people:   map[string]*person{},
 		byID:     map[string]*teamEntry{},
 		nameless: map[string][]Team{},

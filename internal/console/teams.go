@@ -78,6 +78,8 @@ func sameName(a, b string) bool { return nameKey(a) == nameKey(b) }
 // Absent observation, not an error: the console says NotFound, or it refuses
 // the id as Invalid and a complete listing lacks the team too. If the last
 // listing does not, a new one decides, and the error is [ErrReading] until then.
+// What a write of the last moments may explain, be it ours or that of the
+// process before this one, is not news: the observation is then as it was before.
 func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observation[Team], error) {
 	if refused := p.unreadable(id); refused != nil {
 		return p.refusedTeam(by, id, *refused)
@@ -114,7 +116,8 @@ func (p *Project) noTeam(id string, began time.Time) Observation[Team] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.entry(id)
-	if !e.settling(began) || e.doubtful {
+	unsettled := e.settling(began) || began.Before(p.born.Add(settle))
+	if !unsettled || e.doubtful {
 		*e = teamEntry{presence: Absent, at: began}
 	}
 	return e.observation()

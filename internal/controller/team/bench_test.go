@@ -1,6 +1,7 @@
 package team
 
 import (
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,8 @@ type bench struct {
 	project    *console.Project
 	connection *v1alpha1.ConsoleConnection
 	recorder   *events.FakeRecorder
+	url        string
+	transport  http.RoundTripper
 }
 
 func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
@@ -55,7 +58,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 		defer project.Close()
 		connection := &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
 		connection.Spec.Drift.Policy = v1alpha1.DriftCorrect
-		b := &bench{sim: sim, project: project, connection: connection, recorder: events.NewFakeRecorder(1000)}
+		b := &bench{sim: sim, project: project, connection: connection, recorder: events.NewFakeRecorder(1000), url: server.URL, transport: server.Transport}
 		b.Reconciler = &Reconciler{Desk: access.Desk{
 			Client: newClient(t, connection), Links: &access.Registry{}, Events: b.recorder, Queue: &access.Queue{},
 			Memory: &access.Memory{}, Kind: "Team", Metrics: measure.New(prometheus.NewRegistry()),

@@ -22,7 +22,7 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 	wrote, refreshed := s.Memo.Attempts > 0 && s.obj.Status.ID != "", false
 	for {
 		if seen.Presence != console.Present {
-			return *s.vanished(), nil
+			return *s.missed(seen), nil
 		}
 		want, err := s.desired(&seen.Value)
 		if err != nil {

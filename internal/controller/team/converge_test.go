@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
 	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 )
@@ -126,6 +128,40 @@ func manageAll(s *v1alpha1.TeamSpec) {
 	s.ChangeTeamConfigs, s.ReviewApproval, s.DefaultTargetApplications = "anyone", "anyone", []string{}
 	s.DefaultHoldoutID, s.RequireReviews, s.RequireGateTemplates = new(""), new(false), new(false)
 	s.RequireExperimentTemplates, s.RequireDynamicConfigTemplates = new(false), new(false)
+}
+
+// A process that has just begun does not know what the one before it wrote: that
+// a team is not shown yet is no reason to create another one.
+func TestNewProcessBelievesNoAbsence(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) {
+			s.StaleReads, s.DuplicateTeamNames = 5*time.Second, consolesim.NamesAllow
+		})
+		b.apply(t, object("compilers", nil))
+		b.once(t, "compilers")
+		for b.get(t, "compilers").Status.ID == "" {
+			time.Sleep(100 * time.Millisecond)
+			b.once(t, "compilers")
+		}
+		id := b.get(t, "compilers").Status.ID
+		api, err := statsig.New(statsig.Config{Endpoint: b.url, APIKey: apiKey, Limiter: b.project.Limiter(), Transport: b.transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.project.Close()
+		b.project = console.NewProject(api, b.project.Limiter())
+		b.Memory = &access.Memory{}
+		b.Links.Set("default", b.link())
+		for range 300 {
+			b.once(t, "compilers")
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.wants(t, "compilers", v1alpha1.ReasonSynced)
+		if teams := b.sim.TeamsNamed("compilers"); len(teams) != 1 || b.get(t, "compilers").Status.ID != id {
+			t.Errorf("%d teams, and the id %s after %s", len(teams), b.get(t, "compilers").Status.ID, id)
+		}
+		b.project.Close()
+	})
 }
 
 // A team that turns out to be gone when its members are read is created again,

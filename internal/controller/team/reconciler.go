@@ -146,7 +146,7 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 		if seen.Presence == console.Present {
 			return &seen, nil, nil
 		}
-		return nil, s.vanished(), nil
+		return nil, s.missed(seen), nil
 	}
 	if status.CreateIntent != nil {
 		return s.resolveIntent(ctx)
@@ -213,6 +213,20 @@ func (s *team) claimants(ctx context.Context, id string) ([]*v1alpha1.Team, erro
 		}
 	}
 	return out, nil
+}
+
+// unshownPause is how long to wait before a team that reads do not show, and
+// that may just have been created, is looked up again.
+const unshownPause = 5 * time.Second
+
+// missed is the verdict on a team that is not known to be there.
+func (s *team) missed(seen console.Observation[console.Team]) *condition.Verdict {
+	if seen.Presence == console.Absent {
+		return s.vanished()
+	}
+	again := condition.Progressing("The console does not show the team, which may be because of a recent write; it is looked up again before that is believed.")
+	again.RetryAfter = unshownPause
+	return &again
 }
 
 // vanished deals with a team that is certainly no longer in the console.
