@@ -9,7 +9,7 @@ ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
 # `make test-fairness`, `make test-crash` and `make chaos`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/integration ./test/layout ./test/leak ./test/plugin
+TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/histories ./test/integration ./test/layout ./test/leak ./test/plugin
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
 # For fuzz: how long each target is run.
@@ -79,6 +79,12 @@ SEED ?= 0
 .PHONY: chaos
 chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR (5m); SEED=N draws the same again.
 	$(GO) test -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(SEED) $(TESTARGS)
+
+# For test-histories: replays the history of one seed, with all that happened.
+SEED ?=
+.PHONY: test-histories
+test-histories: ## Run 10,000 random histories on virtual time, and what can be explored exhaustively. SEED=n replays one.
+	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories 10000 -depth 2 -record-depth 5)
 
 .PHONY: test-fairness
 test-fairness: controlplane ## One object beside 5,000 that wait.

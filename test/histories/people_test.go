@@ -1,0 +1,300 @@
+package histories
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/consolesim"
+)
+
+const (
+	firstKey = "console-key-0"
+	// root is an Admin whom nobody touches.
+	root = "root@example.com"
+)
+
+var (
+	// insiders are in the project at first, outsiders are not.
+	insiders  = []string{"Ada@example.com", "bob@example.com", "cyd@example.com", "Dan@Example.com", "eve@example.com"}
+	outsiders = []string{"yan@example.com", "zoe@example.com"}
+	// consoleNames are what teams are called.
+	consoleNames = []string{"Alpha", "Beta", "Gamma", "Delta"}
+	roles        = []string{consolesim.RoleAdmin, consolesim.RoleMember, consolesim.RoleReadOnly}
+)
+
+// people apply, edit and delete objects, and change the console by hand.
+type people struct {
+	w    *world
+	keys int
+	// reserved is until when nobody gives a Team a name that somebody has just
+	// given to a team by hand: who was first could not be told.
+	reserved map[string]time.Duration
+}
+
+// newPeople sets the scene.
+func newPeople(w *world) *people {
+	m := &people{w: w, reserved: map[string]time.Duration{}}
+	for _, name := range namespaces {
+		m.mustCreate(newNamespace(name))
+	}
+	secret := &corev1.Secret{Data: map[string][]byte{"apiKey": []byte(firstKey)}}
+	secret.Namespace, secret.Name = operatorNamespace, "key"
+	m.mustCreate(secret)
+	c := &v1alpha1.ConsoleConnection{}
+	c.Name = "default"
+	c.Spec.Provider, c.Spec.Endpoint, c.Spec.APIKeySecretRef.Name = v1alpha1.ProviderStatsig, "https://console.test", "key"
+	for _, window := range w.plan.windows {
+		c.Spec.RateLimit.Windows = append(c.Spec.RateLimit.Windows,
+			v1alpha1.RateLimitWindow{Requests: int32(window.Requests), Per: metav1.Duration{Duration: window.Per}})
+	}
+	c.Spec.RateLimit.Share = oneOf[int32](w, 90, 100)
+	c.Spec.Drift = v1alpha1.Drift{Policy: v1alpha1.DriftCorrect, Interval: metav1.Duration{Duration: w.plan.interval}}
+	c.Spec.DeletionBrake.MaxDeletes = &w.plan.brake
+	m.mustCreate(c)
+
+	w.sim.PutUser(consolesim.User{Email: root, Role: consolesim.RoleAdmin})
+	for _, email := range insiders {
+		w.sim.PutUser(consolesim.User{Email: email, Role: oneOf(w, roles...)})
+	}
+	for range w.rng.IntN(4) {
+		m.makeTeam()
+	}
+	return m
+}
+
+func (m *people) mustCreate(obj clientObject) {
+	if err := m.w.kube.create(obj); err != nil {
+		panic(fmt.Sprintf("create %v: %v", keyOf(obj), err))
+	}
+}
+
+// begin has people act at random moments.
+func (m *people) begin() {
+	w := m.w
+	for range w.plan.actions {
+		w.after(w.between(0, w.plan.lasts), m.act)
+	}
+	for range w.plan.outages {
+		w.after(w.between(0, w.plan.lasts), func() {
+			w.net.outage, w.net.outageUntil = oneOf(w, lasting...), w.now()+w.between(time.Second, 15*time.Minute)
+			w.note("outage until %v: %s", w.net.outageUntil, w.net.outage)
+			w.tally.outages++
+		})
+	}
+	if w.plan.leaders {
+		w.after(w.between(0, w.plan.lasts), m.secondLeader)
+	}
+}
+
+// secondLeader has another process run beside the one there is, for a while.
+func (m *people) secondLeader() {
+	w := m.w
+	if len(w.processes) != 1 {
+		return
+	}
+	former := w.processes[0]
+	w.begin()
+	w.after(w.between(0, 5*time.Minute), func() { w.crash(former) })
+}
+
+// act does one thing at random. Teams are what most is done to.
+func (m *people) act() {
+	oneOf(m.w,
+		m.createTeam, m.createTeam, m.createTeam, m.createTeam, m.createTeam, m.editTeam, m.editTeam, m.editTeam, m.renameTeam,
+		m.deleteTeam, m.deleteTeam,
+		m.createRole, m.createRole, m.editRole, m.deleteRole,
+		m.changeTeam, m.changeTeam, m.removeTeam, m.makeTeam, m.changeUser, m.changeUser, m.comeOrGo,
+		m.rotateKey, m.loseKey, m.suspend, m.request, m.restart,
+	)()
+}
+
+// pick draws an object that is not being deleted.
+func pick[T clientObject](w *world) (obj T, ok bool) {
+	live := slices.DeleteFunc(all[T](w.kube), func(obj T) bool { return !obj.GetDeletionTimestamp().IsZero() })
+	if len(live) == 0 {
+		return obj, false
+	}
+	return oneOf(w, live...), true
+}
+
+func (m *people) createTeam() {
+	t := &v1alpha1.Team{}
+	t.Namespace, t.Name = oneOf(m.w, namespaces...), fmt.Sprintf("team-%d", m.w.rng.IntN(5))
+	if _, exists := m.w.kube.objects[keyOf(t)]; exists {
+		m.editTeam()
+		return
+	}
+	t.Spec.ConnectionRef.Name = "default"
+	t.Spec.Name = m.freeName()
+	t.Spec.AdoptionPolicy = oneOf(m.w, v1alpha1.AdoptionRefuse, v1alpha1.AdoptionRefuse, v1alpha1.AdoptionAdopt)
+	t.Spec.DeletionPolicy = oneOf(m.w, "", v1alpha1.TeamDelete, v1alpha1.TeamDelete, v1alpha1.TeamOrphan)
+	t.Spec.Mode = oneOf(m.w, v1alpha1.ModeEnforce, v1alpha1.ModeEnforce, v1alpha1.ModeEnforce, v1alpha1.ModeEnforce, v1alpha1.ModeObserve)
+	m.drawSpec(&t.Spec)
+	m.w.note("people create %v: %+v", keyOf(t), describe(t.Spec))
+	m.mustCreate(t)
+}
+
+// freeName draws a name for a Team, or none.
+func (m *people) freeName() string {
+	names := slices.DeleteFunc(slices.Clone(consoleNames), func(name string) bool { return m.reserved[name] > m.w.now() })
+	if len(names) == 0 || m.w.chance(0.3) {
+		return ""
+	}
+	return oneOf(m.w, names...)
+}
+
+func (m *people) drawSpec(s *v1alpha1.TeamSpec) {
+	w := m.w
+	s.Description, s.Members, s.Admins, s.DefaultGateMetrics, s.RequireReviews, s.ReviewApproval = nil, nil, nil, nil, nil, ""
+	if w.chance(0.6) {
+		s.Description = new(fmt.Sprintf("Edition %d", w.rng.IntN(1000)))
+	}
+	if w.chance(0.7) {
+		s.Members = m.drawPeople()
+	}
+	if w.chance(0.5) {
+		s.Admins = m.drawPeople()
+	}
+	if w.chance(0.2) {
+		s.DefaultGateMetrics = []v1alpha1.Metric{{Name: "dau", Type: "user"}, {Name: fmt.Sprintf("m%d", w.rng.IntN(9)), Type: "sum"}}
+	}
+	if w.chance(0.2) {
+		s.RequireReviews = new(w.chance(0.5))
+	}
+	if w.chance(0.2) {
+		s.ReviewApproval = oneOf(w, "anyone", "team_only", "admin_only")
+	}
+	s.Suspend = w.chance(0.04)
+}
+
+func (m *people) drawPeople() []v1alpha1.EmailAddress {
+	out := []v1alpha1.EmailAddress{}
+	for _, email := range insiders {
+		if m.w.chance(0.4) {
+			out = append(out, v1alpha1.EmailAddress(oneOf(m.w, email, strings.ToLower(email))))
+		}
+	}
+	for _, email := range outsiders {
+		if m.w.chance(0.07) {
+			out = append(out, v1alpha1.EmailAddress(email))
+		}
+	}
+	return out
+}
+
+func (m *people) editTeam() {
+	if t, ok := pick[*v1alpha1.Team](m.w); ok {
+		edit(m.w.kube, t, func(t *v1alpha1.Team) {
+			m.drawSpec(&t.Spec)
+			m.w.note("people edit %v: %+v", keyOf(t), describe(t.Spec))
+		})
+	}
+}
+
+// renameTeam gives a Team another name. One that is still being created keeps
+// its own: its former name would be free for another Team, and both would take
+// the team that comes into being for theirs.
+func (m *people) renameTeam() {
+	if t, ok := pick[*v1alpha1.Team](m.w); ok && t.Status.CreateIntent == nil {
+		edit(m.w.kube, t, func(t *v1alpha1.Team) {
+			t.Spec.Name = m.freeName()
+			m.w.note("people rename %v: %q", keyOf(t), t.Spec.Name)
+		})
+	}
+}
+
+func (m *people) deleteTeam() {
+	if t, ok := pick[*v1alpha1.Team](m.w); ok {
+		m.w.note("people delete %v", keyOf(t))
+		m.w.kube.delete(keyOf(t))
+	}
+}
+
+func (m *people) createRole() {
+	u := &v1alpha1.UserRole{}
+	u.Namespace, u.Name = oneOf(m.w, namespaces...), fmt.Sprintf("role-%d", m.w.rng.IntN(4))
+	if _, exists := m.w.kube.objects[keyOf(u)]; exists {
+		m.editRole()
+		return
+	}
+	u.Spec.ConnectionRef.Name = "default"
+	u.Spec.Email = v1alpha1.EmailAddress(oneOf(m.w, append(outsiders[:1:1], insiders...)...))
+	u.Spec.Role = v1alpha1.RoleName(oneOf(m.w, roles...))
+	u.Spec.WhenMissing = oneOf(m.w, v1alpha1.WhenMissingWait, v1alpha1.WhenMissingInvite)
+	u.Spec.DeletionPolicy = oneOf(m.w, v1alpha1.UserRoleOrphan, v1alpha1.UserRoleRestore, v1alpha1.UserRoleDowngrade)
+	u.Spec.DowngradeTo, u.Spec.Mode = consolesim.RoleReadOnly, v1alpha1.ModeEnforce
+	m.w.note("people create %v: %s is %s", keyOf(u), u.Spec.Email, u.Spec.Role)
+	m.mustCreate(u)
+}
+
+func (m *people) editRole() {
+	if u, ok := pick[*v1alpha1.UserRole](m.w); ok {
+		edit(m.w.kube, u, func(u *v1alpha1.UserRole) {
+			u.Spec.Role = v1alpha1.RoleName(oneOf(m.w, roles...))
+			u.Spec.FirstName = oneOf(m.w, []*string{nil, new("First"), new("")}...)
+			m.w.note("people edit %v: %s", keyOf(u), u.Spec.Role)
+		})
+	}
+}
+
+func (m *people) deleteRole() {
+	if u, ok := pick[*v1alpha1.UserRole](m.w); ok {
+		m.w.note("people delete %v", keyOf(u))
+		m.w.kube.delete(keyOf(u))
+	}
+}
+
+// suspend stops the connection for some minutes.
+func (m *people) suspend() {
+	m.forAWhile(func(c *v1alpha1.ConsoleConnection, on bool) { c.Spec.Suspend = on })
+}
+
+func (m *people) forAWhile(set func(c *v1alpha1.ConsoleConnection, on bool)) {
+	c := all[*v1alpha1.ConsoleConnection](m.w.kube)[0]
+	edit(m.w.kube, c, func(c *v1alpha1.ConsoleConnection) { set(c, true) })
+	m.w.note("people suspend the connection")
+	m.w.after(m.w.between(time.Second, 10*time.Minute), m.resume)
+}
+
+func (m *people) resume() {
+	c := all[*v1alpha1.ConsoleConnection](m.w.kube)[0]
+	if c.Spec.Suspend {
+		m.w.note("people resume the connection")
+		edit(m.w.kube, c, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = false })
+	}
+}
+
+// request asks for a check now.
+func (m *people) request() {
+	if t, ok := pick[*v1alpha1.Team](m.w); ok {
+		m.w.note("people request a check of %v", keyOf(t))
+		m.annotate(t, v1alpha1.ReconcileRequestedAtAnnotation, m.w.now().String())
+	}
+}
+
+func (m *people) annotate(obj clientObject, name, value string) {
+	edit(m.w.kube, obj, func(obj clientObject) {
+		obj.SetAnnotations(map[string]string{name: value})
+	})
+}
+
+// approve lets held deletions pass.
+func (m *people) approve() {
+	m.annotate(all[*v1alpha1.ConsoleConnection](m.w.kube)[0], v1alpha1.ApproveDeletesAnnotation, "all")
+}
+
+// restart ends a process as a rolling update does.
+func (m *people) restart() {
+	if n := len(m.w.processes); n > 0 {
+		p := m.w.processes[m.w.rng.IntN(n)]
+		if p.ctx.Err() == nil {
+			m.w.end(p)
+		}
+	}
+}
