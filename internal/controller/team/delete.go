@@ -51,9 +51,12 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 			return v, err
 		}
 		if s.obj.Status.ID == "" && s.obj.Status.CreateIntent != nil {
+			// The name it was created by: the spec may have another one by now,
+			// so that no listing wakes this object.
 			v := condition.Stuck(v1alpha1.ReasonRejected,
 				"The console does not tell the id of the team %q, so it cannot be deleted. Delete it in the console by hand, then annotate this object with %s=true.",
-				s.obj.ConsoleName(), v1alpha1.ForceOrphanAnnotation)
+				s.obj.Status.CreateIntent.Name, v1alpha1.ForceOrphanAnnotation)
+			v.RetryAfter = s.Interval()
 			return &v, nil
 		}
 		if s.obj.Status.ID == "" {
