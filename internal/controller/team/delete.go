@@ -63,6 +63,9 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 			return nil, nil
 		}
 	}
+	if s.plan.deleted == s.obj.Status.ID {
+		return nil, nil // and the finalizer could not be taken away
+	}
 	if taken, err := s.takenOver(ctx); taken || err != nil {
 		return nil, err
 	}
@@ -76,6 +79,7 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	if err := s.Link.Project.DeleteTeam(sending, s.Caller(quota.Revoke), s.obj.Status.ID); err != nil {
 		return nil, err
 	}
+	s.plan.deleted = s.obj.Status.ID
 	s.Changed("Deleted", "Deleted the team %q, id %s, in the console.", s.obj.ConsoleName(), s.obj.Status.ID)
 	return nil, nil
 }

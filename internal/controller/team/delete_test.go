@@ -1,8 +1,15 @@
 package team
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
@@ -33,6 +40,43 @@ func TestDeletionAwaitsTheID(t *testing.T) {
 		b.reconcile(t, "compilers")
 		if teams := b.sim.TeamsNamed("compilers"); len(teams) != 0 {
 			t.Errorf("the console still has %+v", teams)
+		}
+	})
+}
+
+// TestDeletionIsSentOnce: a finalizer that cannot be taken away at once does not
+// have the team deleted again.
+func TestDeletionIsSentOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.apply(t, object("compilers", nil))
+		b.reconcile(t, "compilers")
+		team := b.get(t, "compilers")
+		if err := b.Client.Delete(t.Context(), team); err != nil {
+			t.Fatal(err)
+		}
+		working, refused := b.Client, 0
+		b.Client = interceptor.NewClient(working.(client.WithWatch), interceptor.Funcs{
+			Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+				refused++
+				return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("teams").GroupResource(), team.Name, errors.New("it was changed"))
+			},
+		})
+		for range 3 {
+			if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(team)}); !apierrors.IsConflict(err) {
+				t.Fatalf("%v, want the conflict", err)
+			}
+		}
+		b.Client = working
+		b.reconcile(t, "compilers")
+		if refused != 3 {
+			t.Fatalf("the finalizer was to be taken away %d times, want 3", refused)
+		}
+		if n := b.sim.Count(consolesim.DeleteTeam); n != 1 {
+			t.Errorf("%d deletions, want 1", n)
+		}
+		left := &v1alpha1.TeamList{}
+		if err := b.Client.List(t.Context(), left); err != nil || len(left.Items) != 0 {
+			t.Errorf("%d Teams are left: %v", len(left.Items), err)
 		}
 	})
 }

@@ -21,6 +21,8 @@ type plan struct {
 	// name, the last of which began at lackedAt.
 	lacked   int
 	lackedAt time.Time
+	// deleted is the id of the team that was deleted for this object.
+	deleted string
 	// checked is when the team was last read by itself.
 	checked time.Time
 }
