@@ -19,7 +19,7 @@ const (
 	maxPages = 10_000
 	// maxItems bounds what a listing may take in memory. Projects have some
 	// thousands of users.
-	maxItems = 250_000
+	maxItems = 100_000
 	// maxPageRetries is how often a page is asked for again.
 	maxPageRetries = 2
 	// maxPointerBytes bounds a nextPage that is followed.

@@ -207,7 +207,7 @@ func TestListsAreLimited(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `],"pagination":{"nextPage":"/console/v1/users?page=%d"}}`, pages+1)
 	})
 	_, err := c.ListUsers(t.Context(), byAnyone)
-	if console.ClassOf(err) != console.Unavailable || !strings.Contains(err.Error(), "more than 250000 items") || pages != 2 {
+	if console.ClassOf(err) != console.Unavailable || !strings.Contains(err.Error(), "more than 100000 items") || pages != 2 {
 		t.Errorf("after %d pages: %v", pages, err)
 	}
 }
