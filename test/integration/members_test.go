@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,17 +168,18 @@ func TestQuotaTooSmall(t *testing.T) {
 			c.RateLimit.Share = 100
 		},
 	})
-	onTime := func(status metav1.ConditionStatus, reason string) string {
+	onTime := func(status metav1.ConditionStatus, reason, begins string) string {
 		t.Helper()
 		var told *metav1.Condition
 		e.WaitUntil("wait for OnTime "+string(status), func() bool {
 			e.Refresh(e.Connection)
 			told = meta.FindStatusCondition(e.Connection.Status.Conditions, v1alpha1.OnTimeCondition)
-			return told != nil && told.Status == status && told.Reason == reason && told.ObservedGeneration == e.Connection.Generation
+			return told != nil && told.Status == status && told.Reason == reason &&
+				strings.HasPrefix(told.Message, begins) && told.ObservedGeneration == e.Connection.Generation
 		})
 		return told.Message
 	}
-	message := onTime(metav1.ConditionFalse, v1alpha1.ReasonQuotaTooSmall)
+	message := onTime(metav1.ConditionFalse, v1alpha1.ReasonQuotaTooSmall, "6 teams ")
 	match := regexp.MustCompile(`^6 teams .* permits every (\S+), not every 1s\. Set spec\.drift\.interval to that`).FindStringSubmatch(message)
 	if match == nil {
 		e.Fatalf("the message does not tell the interval: %s", message)
@@ -188,7 +190,7 @@ func TestQuotaTooSmall(t *testing.T) {
 		e.Fatalf("achievable is %v (%v), want 8/5 of 2s, rounded up to what is certain", match[1], err)
 	}
 	harness.Update(e, e.Connection, func(c *v1alpha1.ConsoleConnection) { c.Spec.Drift.Interval.Duration = achievable })
-	onTime(metav1.ConditionTrue, v1alpha1.ReasonWithinQuota)
+	onTime(metav1.ConditionTrue, v1alpha1.ReasonWithinQuota, "All teams ")
 	if err := e.Sim.SetBehavior(func(b *consolesim.Behavior) { b.ListTeamsWithMembers = true }); err != nil {
 		t.Fatal(err)
 	}
