@@ -74,14 +74,13 @@ test-crash: controlplane ## Kill managers 200 times while 2,000 objects are bein
 
 # How long it lasts, and what it is drawn from, e.g. make chaos CHAOS_FOR=30m SEED=7
 CHAOS_FOR ?= 5m
-SEED ?= 0
+# For chaos and test-histories: what to draw again.
+SEED ?=
 
 .PHONY: chaos
 chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR (5m); SEED=N draws the same again.
-	$(GO) test -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(SEED) $(TESTARGS)
+	$(GO) test -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(or $(SEED),0) $(TESTARGS)
 
-# For test-histories: replays the history of one seed, with all that happened.
-SEED ?=
 .PHONY: test-histories
 test-histories: ## Run 10,000 random histories on virtual time, and what can be explored exhaustively. SEED=n replays one.
 	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories 10000 -depth 2 -record-depth 5)
