@@ -90,10 +90,13 @@ func (w *watcher) count() int {
 // reportEvery is the time between two lines of progress.
 const reportEvery = 10 * time.Second
 
+// errNotReady means that the time-out was reached first.
+var errNotReady = errors.New("not all objects became Ready")
+
 // wait waits until n objects are Ready and returns when the last one was. The
-// error after the time-out says what the others were last seen as.
+// error after the time-out, [errNotReady], says what the others were last seen as.
 func (w *watcher) wait(ctx context.Context, n int, timeout time.Duration, p *process) (time.Time, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("not all objects became Ready"))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errNotReady)
 	defer cancel()
 	next := time.Now().Add(reportEvery)
 	err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
@@ -105,7 +108,10 @@ func (w *watcher) wait(ctx context.Context, n int, timeout time.Duration, p *pro
 		return have >= n, p.alive()
 	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: %d of %d %ss are Ready after %v\n%s\nthe end of the %s's log:\n%s",
+		w.mu.Lock()
+		last := w.last
+		w.mu.Unlock()
+		return last, fmt.Errorf("%w: %d of %d %ss are Ready after %v\n%s\nthe end of the %s's log:\n%s",
 			err, w.count(), n, w.kind, timeout, w.report(), p.name, p.tail())
 	}
 	w.mu.Lock()

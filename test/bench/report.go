@@ -58,9 +58,11 @@ type rolloutResult struct {
 	Contender contender `json:"contender"`
 	Kind      kind      `json:"kind"`
 	Objects   int       `json:"objects"`
-	Scale     scale     `json:"scale"`
-	Windows   string    `json:"windows"`
-	Share     int       `json:"sharePercent"`
+	// Ready is how many of them became so; the operator's all do.
+	Ready   int    `json:"ready"`
+	Scale   scale  `json:"scale"`
+	Windows string `json:"windows"`
+	Share   int    `json:"sharePercent"`
 	// ApplySeconds is how long the bench took to create the objects, Seconds
 	// how long it took from the first creation until the last object was
 	// Ready, LeastSeconds what the windows permit. All three are as measured,

@@ -97,14 +97,14 @@ bucket for each of the two documented limits.
 `
 
 func (r *report) rolloutTable() string {
-	t := table{head: []string{"Roll-out", "by", "scale", "time", "over the least",
+	t := table{head: []string{"Roll-out", "by", "scale", "Ready", "time", "over the least",
 		"calls per object", "429s", "violations", "Kubernetes writes per object", "of these events"}}
 	for _, o := range r.Rollouts {
 		ratio := "–" // the windows permit it all at once
 		if o.Ratio > 0 {
 			ratio = fmt.Sprintf("× %.3f", o.Ratio)
 		}
-		t.add(fmt.Sprintf("%s %ss", thousands(o.Objects), o.Kind), string(o.Contender), strconv.Itoa(int(o.Scale)),
+		t.add(fmt.Sprintf("%s %ss", thousands(o.Objects), o.Kind), string(o.Contender), strconv.Itoa(int(o.Scale)), thousands(o.Ready),
 			clock(o.Seconds*float64(o.Scale)), ratio,
 			fmt.Sprintf("%.2f", o.CallsPerObject), thousands(o.Throttled), thousands(o.Violations),
 			fmt.Sprintf("%.2f", o.KubernetesWritesPerObject), fmt.Sprintf("%.2f", o.EventsPerObject))

@@ -76,7 +76,7 @@ PASS
 func good() report {
 	return report{
 		Plan:     "test",
-		Rollouts: []rolloutResult{{Contender: operator, Kind: userRoles, Objects: 1000, Scale: 10, Seconds: 90.9, Ratio: 1.01, Calls: 1000, CallsPerObject: 1, KubernetesWritesPerObject: 4}},
+		Rollouts: []rolloutResult{{Contender: operator, Kind: userRoles, Objects: 1000, Ready: 1000, Scale: 10, Seconds: 90.9, Ratio: 1.01, Calls: 1000, CallsPerObject: 1, KubernetesWritesPerObject: 4}},
 		Latency:  &latencyResult{Changes: 10, ConsoleLatencySeconds: .05, P50Seconds: .02, P99Seconds: .1, MaxSeconds: .2},
 		Steady:   []steadyResult{{Contender: operator, UserRoles: 10_000, IntervalSeconds: 600, Teams: 1000, Scale: 10, FirstSyncCalls: 111, RestartCalls: 111, RSSMiB: 200, CPUPercent: .5, CallsPerHour: 666}},
 		Limiter:  []microResult{{Name: "Acquire/TryAcquire", NsPerOp: 300}, {Name: "Waiting10000", NsPerOp: 12_000, AllocsPerOp: 3}},
@@ -134,7 +134,7 @@ func TestReportInMarkdown(t *testing.T) {
 	r.Targets = r.judge()
 	text := r.markdown()
 	for _, want := range []string{
-		"| 1,000 UserRoles | operator |    10 | 15m 9s |",
+		"| 1,000 UserRoles | operator |    10 | 1,000 | 15m 9s |",
 		"p50 20 ms, p99 100 ms, worst\n200 ms",
 		"| 10,000 UserRoles | operator |    10 |      10m |            666 |",
 		"| Acquire/TryAcquire |              300 |",
