@@ -83,12 +83,14 @@ func TestCountsMutations(t *testing.T) {
 func TestStricterConsole(t *testing.T) {
 	for _, header := range []string{consolesim.RetryAfterSeconds, consolesim.RetryAfterDate, consolesim.RetryAfterAbsent} {
 		t.Run(header, func(t *testing.T) {
+			// Long enough for a busy machine to come up against it.
+			per := 15 * time.Second
 			e := harness.Shared(t, harness.Options{
-				Windows:          []consolesim.Window{{Requests: 10, Per: 2 * time.Second}},
+				Windows:          []consolesim.Window{{Requests: 10, Per: per}},
 				Behavior:         func(b *consolesim.Behavior) { b.RetryAfter = header },
 				ExpectViolations: true,
 				Connection: func(c *v1alpha1.ConsoleConnectionSpec) {
-					c.RateLimit.Windows = []v1alpha1.RateLimitWindow{{Requests: 30, Per: metav1.Duration{Duration: 2 * time.Second}}}
+					c.RateLimit.Windows = []v1alpha1.RateLimitWindow{{Requests: 30, Per: metav1.Duration{Duration: per}}}
 					c.Drift.Interval.Duration = time.Hour
 				},
 			})
