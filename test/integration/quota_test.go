@@ -120,7 +120,7 @@ func TestWorkWithoutCallsIsNotHeldUp(t *testing.T) {
 				limited++
 			}
 		}
-		return limited >= 4 && e.Sim.Quota()[0].Used >= 8
+		return limited >= 4 && e.Sim.Quota()[0].Used == 12
 	})
 	mark := e.Mark()
 	upToDate, same := e.UserRole(alan, "Member"), adopting(e, "Growth")
@@ -139,8 +139,8 @@ func TestWorkWithoutCallsIsNotHeldUp(t *testing.T) {
 	e.WaitReason(exists, v1alpha1.ReasonNameTaken)
 	e.Delete(orphan, waiting[13], same)
 	e.WaitGone(orphan, waiting[13], same)
-	if n := len(e.Since(mark)); n > 2 {
-		e.Fatalf("%d requests were made, want those on their way at most", n)
+	if n := len(e.Since(mark)); n > 0 {
+		e.Fatalf("%d requests were made, want none", n)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestRevocationsGoFirst(t *testing.T) {
 	e.Create(revoked)
 	e.WaitReady(revoked)
 	var waiting []client.Object
-	for i := range 20 {
+	for i := range 40 {
 		waiting = append(waiting, e.Team(fmt.Sprintf("waiting-%02d", i), v1alpha1.TeamSpec{}))
 	}
 	e.Create(waiting...)
@@ -173,7 +173,9 @@ func TestRevocationsGoFirst(t *testing.T) {
 		}
 		before++
 	}
-	if before > 3 {
-		e.Fatalf("%d calls went before the one that takes access away, want those on their way at most", before)
+	// In turn it would go in the fourth window from here. It goes in the next one,
+	// in which those of whatever was let out beside it may overtake it.
+	if before > 12 {
+		e.Fatalf("%d calls went before the one that takes access away, want those of one window at most", before)
 	}
 }
