@@ -15,9 +15,10 @@ const (
 	// StalledCondition: somebody has to change something (the spec, the
 	// connection, the console) before this can become Ready.
 	StalledCondition = "Stalled"
-	// OnTimeCondition of a ConsoleConnection whose teams have to be read one by
-	// one: the quota's share for checks suffices to read all of them within the
-	// drift interval. When it is False the message tells the interval that does.
+	// OnTimeCondition of a ConsoleConnection: the quota's share for checks
+	// suffices to read the listings, and all teams that have to be read one by
+	// one, within the drift interval. When it is False the message tells the
+	// interval that does. It is left out when only listings are read, and fit.
 	OnTimeCondition = "OnTime"
 )
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -113,40 +112,6 @@ func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) 
 	}
 	status.Quota = told
 	return moving
-}
-
-// driftShare is the part of every window that checks may use while others wait.
-const driftShare = 4
-
-// onTime tells whether the teams that must be read one by one can all be read
-// within the drift interval.
-func onTime(c *v1alpha1.ConsoleConnection, link *access.Link, status *v1alpha1.ConsoleConnectionStatus) {
-	alone := link.Project.PlannedChecks()
-	free := c.Spec.RateLimit.Counts == v1alpha1.CountsMutations
-	if alone == 0 || free || c.Spec.Drift.Policy == v1alpha1.DriftIgnore {
-		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.OnTimeCondition)
-		return
-	}
-	checks := alone + link.Project.UsersRead().Pages + link.Project.TeamsRead().Pages
-	needed := achievable(checks, link.Project.Limiter().Stats().Windows)
-	told := metav1.Condition{Type: v1alpha1.OnTimeCondition, Status: metav1.ConditionTrue, ObservedGeneration: c.Generation,
-		Reason: v1alpha1.ReasonWithinQuota, Message: "All teams are read within the drift interval."}
-	if interval := access.Interval(c); needed > interval {
-		told.Status, told.Reason = metav1.ConditionFalse, v1alpha1.ReasonQuotaTooSmall
-		told.Message = fmt.Sprintf("%d teams have to be read one by one, which the quota's share for checks permits every %s, not every %s. Set spec.drift.interval to that, or raise spec.rateLimit.",
-			alone, short(needed.Truncate(time.Second)+time.Second), short(interval))
-	}
-	meta.SetStatusCondition(&status.Conditions, told)
-}
-
-// achievable is the least time in which so many checks can be made.
-func achievable(checks int, windows []quota.WindowStats) time.Duration {
-	var needed time.Duration
-	for _, w := range windows {
-		share := max(1, w.Limit/driftShare)
-		needed = max(needed, time.Duration(float64(checks)/float64(share)*float64(w.Per)))
-	}
-	return needed
 }
 
 // short writes a duration without its trailing zero units: 15m, not 15m0s.
