@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -268,6 +269,35 @@ func TestFailuresAreLoggedOnce(t *testing.T) {
 					t.Errorf("%s: the log says %q, want %q and no key", step.name, said, want)
 				}
 			}
+		}
+	})
+}
+
+// TestRotatedWhileSuspended: a process that finds a connection with another key
+// than it had when it was suspended knows whose requests still count.
+func TestRotatedWhileSuspended(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.reconcile(t)
+		group := b.get(t).Status.Quota.Group
+		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = true })
+		b.reconcile(t)
+		if told := b.get(t).Status.Quota; !reflect.DeepEqual(told, &v1alpha1.QuotaStatus{Group: group}) {
+			t.Fatalf("a suspended connection tells %+v of the quota, want the group %s alone", told, group)
+		}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "operator", Name: "key"}, Data: map[string][]byte{"apiKey": []byte("console-rotated")}}
+		if err := b.Client.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = false })
+		var drawn, former string
+		b.Reconciler = New(b.Client, &access.Registry{}, b.recorder, "operator", b.projects.dial, func(now, before string, _ bool, _ func(string)) *quota.Limiter {
+			drawn, former = now, before
+			return quota.New(quota.Config{})
+		})
+		defer b.Close()
+		b.reconcile(t)
+		if former != group || drawn == group {
+			t.Errorf("the new process draws from %q, formerly %q; want another than %q, formerly that", drawn, former, group)
 		}
 	})
 }

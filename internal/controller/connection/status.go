@@ -57,8 +57,9 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 		if moving && (again == 0 || again > quotaPause) {
 			again = quotaPause
 		}
-	} else {
-		status.Quota = nil
+	} else if status.Quota != nil {
+		// Whoever draws from a quota again, with another key, has to know which.
+		status.Quota = &v1alpha1.QuotaStatus{Group: status.Quota.Group}
 	}
 	if equality.Semantic.DeepEqual(before.Status, *status) || !said && time.Since(st.told) < quotaPause {
 		return ctrl.Result{RequeueAfter: max(again, 0)}, nil
