@@ -132,7 +132,6 @@ func (c *campaign) run() {
 	// What must go on until the end, and what goes wrong until it is to settle.
 	ctx, cancel := context.WithCancel(c.t.Context())
 	ill, heal := context.WithTimeout(ctx, *lasts)
-	// The managers are killed from the start; all else may begin well.
 	fair := func(storm func(context.Context)) {
 		pause(ill, fairStart)
 		storm(ill)

@@ -12,6 +12,10 @@ import (
 )
 
 const (
+	// firstLife is how long nobody is killed at first: a window that is full
+	// because of work alone is what shows whether it is kept. What a crash costs
+	// is so much that it is hardly ever full later.
+	firstLife = 20 * time.Second
 	// shortestLife and longestLife are between an election and the next kill.
 	shortestLife, longestLife = 500 * time.Millisecond, 20 * time.Second
 	// aimedAtLeader is how many of a hundred kills hit the leader, the rest the
@@ -43,13 +47,14 @@ func (k *killer) run(ctx, ill context.Context) {
 	for _, m := range k.managers {
 		k.begin(m)
 	}
-	timer := time.NewTimer(k.life())
+	began := time.Now()
+	timer := time.NewTimer(firstLife)
 	defer timer.Stop()
 	for {
 		select {
 		case e := <-k.events:
 			if k.handle(e) && ill.Err() == nil {
-				timer.Reset(k.life())
+				timer.Reset(max(k.life(), firstLife-time.Since(began)))
 			}
 		case <-timer.C:
 			if ill.Err() == nil {
