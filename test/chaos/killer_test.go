@@ -127,7 +127,7 @@ func (k *killer) handle(e managerproc.Event) bool {
 		k.c.ledger.Elected()
 		return true
 	}
-	k.c.ledger.Died()
+	k.c.ledger.Died(time.Now())
 	if m.Running {
 		k.exits = append(k.exits, fmt.Sprintf("%s: %s", m.Name, e.Last))
 	}

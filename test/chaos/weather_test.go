@@ -131,6 +131,7 @@ func (w *weather) draw(list []string) string { return list[w.console.IntN(len(li
 func (w *weather) overCluster(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, spell(w.cluster, longestLull))
+		began := time.Now()
 		switch n := w.cluster.IntN(10); {
 		case n == 0:
 			w.c.proxy.Set(apifault.Outage, 1)
@@ -145,6 +146,7 @@ func (w *weather) overCluster(ctx context.Context) {
 			pause(ctx, spell(w.cluster, longestSpell))
 		}
 		w.c.proxy.Clear()
+		w.c.ledger.Troubled(began, time.Now())
 	}
 }
 

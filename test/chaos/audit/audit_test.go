@@ -191,6 +191,24 @@ func TestAudit(t *testing.T) {
 			s.userBy(4, 0, consolesim.User{Email: "ada@example.com", Role: "Read Only"})
 			s.grant(5, "Member")
 		}},
+		"written again as whoever sent it died": {tell: func(s *story) {
+			s.Died(s.at(1.005))
+			s.by(5, "POST", consolesim.UpdateUser, "/console/v1/users/Ada@example.com", "")
+		}},
+		"written again although whoever sent it lived on": {want: []string{audit.Restless}, tell: func(s *story) {
+			s.Died(s.at(1.2))
+			s.by(5, "POST", consolesim.UpdateUser, "/console/v1/users/Ada@example.com", "")
+		}},
+		"written again as nobody could take note": {tell: func(s *story) {
+			s.Troubled(s.at(0.9), s.at(1.1))
+			s.Died(s.at(1.2))
+			s.by(5, "POST", consolesim.UpdateUser, "/console/v1/users/Ada@example.com", "")
+		}},
+		"written again long after the trouble": {want: []string{audit.Restless}, tell: func(s *story) {
+			s.Troubled(s.at(0.9), s.at(1.1))
+			s.Died(s.at(1.5))
+			s.by(5, "POST", consolesim.UpdateUser, "/console/v1/users/Ada@example.com", "")
+		}},
 		"written again as the answer was spoilt": {tell: func(s *story) {
 			s.Requests[1].Fault = string(consolesim.EffectErrorAfter)
 			s.by(5, "POST", consolesim.UpdateUser, "/console/v1/users/Ada@example.com", "")

@@ -87,7 +87,11 @@ type Ledger struct {
 	deaths    []time.Time
 	elections []time.Time
 	approvals []time.Time
+	troubles  []trouble
 }
+
+// A trouble is when the API server failed some of what it was asked.
+type trouble struct{ began, ended time.Time }
 
 // Team adds the life of a Team that is about to be created.
 func (l *Ledger) Team(name string, spec v1alpha1.TeamSpec) *Team {
@@ -118,7 +122,12 @@ func (l *Ledger) Note(change func()) {
 func (l *Ledger) Changed(c consolesim.Change) { l.Note(func() { l.changes = append(l.changes, c) }) }
 
 // Died notes that a manager's process has ended.
-func (l *Ledger) Died() { l.Note(func() { l.deaths = append(l.deaths, time.Now()) }) }
+func (l *Ledger) Died(at time.Time) { l.Note(func() { l.deaths = append(l.deaths, at) }) }
+
+// Troubled notes when the API server failed some of what it was asked.
+func (l *Ledger) Troubled(began, ended time.Time) {
+	l.Note(func() { l.troubles = append(l.troubles, trouble{began, ended}) })
+}
 
 // Approved notes that all deletions held at an instant were approved.
 func (l *Ledger) Approved(at time.Time) { l.Note(func() { l.approvals = append(l.approvals, at) }) }

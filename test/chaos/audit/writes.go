@@ -24,8 +24,8 @@ type count struct {
 //   - a person whom a Team names came into the project, or left it: a console
 //     that drops the unknown without a word is sent them once more;
 //   - the write before was refused, or its answer was spoilt or cut;
-//   - the process that sent the write before ended while it was under way, so
-//     that nobody took note of the answer;
+//   - the process that sent the write before ended while it was under way, or
+//     before the API server let it take note of the answer;
 //   - another process became the leader while reads still showed the time before
 //     the last write, of which it cannot know.
 //
@@ -152,13 +152,25 @@ func spoilt(r consolesim.Request) bool {
 	return r.Status < 200 || r.Status > 299 || !slices.Contains(delayed, r.Fault)
 }
 
-// heardWithin is how long after its answer a write is certainly taken note of.
-const heardWithin = time.Second
+const (
+	// heardWithin is how long after its answer a write is certainly taken note of.
+	heardWithin = time.Second
+	// calmWithin is how long it takes to take note of everything once the API
+	// server is well again: what it failed is repeated later each time.
+	calmWithin = 10 * time.Second
+)
 
-// unheard reports whether a process ended while the request was under way.
+// unheard reports whether a process ended while the request was under way, or
+// before the API server let it take note of the answer.
 func (a *audit) unheard(r consolesim.Request) bool {
+	heard := r.Answered.Add(heardWithin)
+	for _, t := range a.troubles {
+		if t.began.Before(heard) && t.ended.Add(calmWithin).After(heard) {
+			heard = t.ended.Add(calmWithin)
+		}
+	}
 	return slices.ContainsFunc(a.deaths, func(t time.Time) bool {
-		return t.After(r.Received) && (r.Answered.IsZero() || t.Before(r.Answered.Add(heardWithin)))
+		return t.After(r.Received) && (r.Answered.IsZero() || t.Before(heard))
 	})
 }
 
