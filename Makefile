@@ -9,7 +9,7 @@ ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
 # `make test-fairness`, `make test-crash` and `make chaos`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/histories ./test/integration ./test/layout ./test/leak ./test/plugin
+TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/generated ./test/histories ./test/integration ./test/layout ./test/leak ./test/plugin ./test/runbooks
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
 # For fuzz: how long each target is run.
@@ -58,6 +58,10 @@ test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS 
 .PHONY: test-controlplane
 test-controlplane: ## Run the tests of the control plane, a module of its own.
 	cd hack/controlplane && $(GO) test -trimpath -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+
+.PHONY: test-monitoring
+test-monitoring: controlplane manager consolesim ## Run the tests of alerts and dashboard with Prometheus' code, a module of its own.
+	cd test/monitoring && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.

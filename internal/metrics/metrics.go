@@ -51,6 +51,11 @@ func New(registry prometheus.Registerer) *Metrics {
 		breaker:   desc("quota_breaker_open", "1 while the console keeps failing and is only tried with one call at a time.", "group"),
 		limiters:  map[string]*quota.Limiter{},
 	}
+	// A counter that begins at 1 looks to Prometheus as if nothing had happened.
+	for _, kind := range []string{"Team", "UserRole"} {
+		m.drift.WithLabelValues(kind)
+		m.corrected.WithLabelValues(kind)
+	}
 	registry.MustRegister(m.calls, m.latency, m.throttled, m.drift, m.corrected, m.ready, m.wait, m)
 	return m
 }

@@ -266,7 +266,7 @@ func TestDriftIsCounted(t *testing.T) {
 			return nil
 		})
 	}
-	want("console_access_drift_detected_total", map[string]float64{})
+	want("console_access_drift_detected_total", map[string]float64{"Team": 0, "UserRole": 0})
 	e.Sim.RemoveTeam("by-hand")
 	e.Sim.PutUser(consolesim.User{Email: alan, Role: "Admin"})
 	e.Sim.PutUser(consolesim.User{Email: edsger, Role: "Admin"})
