@@ -48,13 +48,15 @@ func (c *console) stop() error {
 // A tally counts requests.
 type tally struct {
 	calls, writes, throttled, violations int
+	endpoints                            map[string]int // calls, by the console's name for what they do
 }
 
 // tally counts all requests so far.
 func (c *console) tally() tally {
-	t := tally{violations: c.Violations()}
+	t := tally{violations: c.Violations(), endpoints: map[string]int{}}
 	for _, r := range c.Requests() {
 		t.calls++
+		t.endpoints[r.Endpoint]++
 		if r.Status == http.StatusTooManyRequests {
 			t.throttled++
 		} else if r.Method != http.MethodGet {
@@ -65,7 +67,13 @@ func (c *console) tally() tally {
 }
 
 func (t tally) since(before tally) tally {
-	return tally{t.calls - before.calls, t.writes - before.writes, t.throttled - before.throttled, t.violations - before.violations}
+	out := tally{t.calls - before.calls, t.writes - before.writes, t.throttled - before.throttled, t.violations - before.violations, map[string]int{}}
+	for endpoint, n := range t.endpoints {
+		if n -= before.endpoints[endpoint]; n > 0 {
+			out.endpoints[endpoint] = n
+		}
+	}
+	return out
 }
 
 // sentBefore are the times of all requests so far, relative to began.

@@ -68,7 +68,7 @@ func fullPlan() plan {
 	return plan{
 		name: "full",
 		rollouts: []rolloutPlan{
-			{userRoles, 100, 1}, {userRoles, 900, 15}, {userRoles, 2_000, 15}, {userRoles, 10_000, 50}, {teams, 1_000, 15},
+			{userRoles, 100, 1}, {userRoles, 900, 10}, {userRoles, 2_000, 10}, {userRoles, 10_000, 50}, {teams, 1_000, 10},
 		},
 		baselineRollouts: []rolloutPlan{
 			{userRoles, 100, 1}, {userRoles, 900, 100}, {userRoles, 2_000, 100}, {userRoles, 10_000, 100}, {teams, 1_000, 100},

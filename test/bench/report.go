@@ -73,7 +73,9 @@ type rolloutResult struct {
 	Ratio          float64 `json:"ratio,omitempty"` // unless the windows permit it all at once
 	Calls          int     `json:"calls"`
 	CallsPerObject float64 `json:"callsPerObject"`
-	Throttled      int     `json:"throttled"`
+	// CallsByEndpoint tells which calls these were.
+	CallsByEndpoint map[string]int `json:"callsByEndpoint"`
+	Throttled       int            `json:"throttled"`
 	// Violations counts requests that would have overfilled a window, by the
 	// simulator's own count.
 	Violations int `json:"violations"`

@@ -119,7 +119,7 @@ func (s *site) reading(ctx context.Context) (reading, error) {
 // take derives the figures from the readings before and after.
 func (r *rolloutResult) take(before, after reading) {
 	t := after.tally.since(before.tally)
-	r.Calls, r.Throttled, r.Violations = t.calls, t.throttled, t.violations
+	r.Calls, r.Throttled, r.Violations, r.CallsByEndpoint = t.calls, t.throttled, t.violations, t.endpoints
 	r.CallsPerObject = float64(t.calls) / float64(r.Objects)
 	if r.LeastSeconds > 0 {
 		r.Ratio = r.Seconds / r.LeastSeconds
