@@ -37,17 +37,20 @@ type cluster struct {
 // startCluster starts, or connects to, what the environment says.
 func startCluster() (*cluster, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") != "" || os.Getenv("USE_EXISTING_CLUSTER") == "true" {
-		return newCluster(startEnvtest)
+		return newCluster(startEnvtest, currentCRDs)
 	}
-	return newCluster(startControlPlane)
+	return newCluster(startControlPlane, currentCRDs)
 }
 
-func newCluster(start func(root, crds string) (*rest.Config, func() error, error)) (*cluster, error) {
+// currentCRDs is the directory of the operator's definitions in the module.
+const currentCRDs = "config/crd/bases"
+
+func newCluster(start func(root, crds string) (*rest.Config, func() error, error), crds string) (*cluster, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
 	}
-	crds := filepath.Join(root, "config", "crd", "bases")
+	crds = filepath.Join(root, filepath.FromSlash(crds))
 	c := &cluster{scheme: runtime.NewScheme()}
 	utilruntime.Must(clientgoscheme.AddToScheme(c.scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(c.scheme))

@@ -104,16 +104,7 @@ func Own(t *testing.T, o Options) *Env {
 func Alone(t *testing.T, o Options) *Env {
 	t.Helper()
 	t.Parallel()
-	c, err := newCluster(startControlPlane)
-	if err != nil {
-		t.Fatalf("start the API server: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := c.stop(); err != nil {
-			t.Errorf("stop the API server: %v", err)
-		}
-	})
-	return newOwn(t, c, o)
+	return newOwn(t, ownCluster(t, currentCRDs), o)
 }
 
 func newOwn(t *testing.T, c *cluster, o Options) *Env {
@@ -133,7 +124,12 @@ func newOwn(t *testing.T, c *cluster, o Options) *Env {
 func Outside(t *testing.T, o Options) *Env {
 	t.Helper()
 	t.Parallel()
-	operator, err := newOperator(sharedCluster(t))
+	return notStarted(t, sharedCluster(t), o)
+}
+
+func notStarted(t *testing.T, c *cluster, o Options) *Env {
+	t.Helper()
+	operator, err := newOperator(c)
 	if err != nil {
 		t.Fatal(err)
 	}
