@@ -18,6 +18,7 @@ type Memo struct {
 	// version is the resourceVersion of our last write to Kubernetes. Anything
 	// older that the cache shows is history.
 	version string
+	lag     Lag
 	// released: our finalizer was taken away; no copy that has it is current.
 	released bool
 	// Generation is the one that Attempts counts for.

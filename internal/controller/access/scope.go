@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -25,8 +26,26 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// stalePause is how long to wait for the cache to show our own last write.
-const stalePause = 10 * time.Millisecond
+// stalePause is how long to wait for the cache to show our own last write, at
+// first; it doubles up to maxStalePause.
+const (
+	stalePause    = 10 * time.Millisecond
+	maxStalePause = 640 * time.Millisecond
+)
+
+// A Lag is how often in a row the cache did not show our own last write, or
+// whatever else we were told is there.
+type Lag int
+
+// Pause is the result of a reconciliation that saw an old object.
+func (l *Lag) Pause() ctrl.Result {
+	pause := maxStalePause
+	if shift := *l; shift < 6 {
+		pause = stalePause << shift
+		*l++
+	}
+	return ctrl.Result{RequeueAfter: pause}
+}
 
 // A Desk is what the reconciler of one kind works with.
 type Desk struct {
@@ -53,6 +72,8 @@ type Scope struct {
 
 	saved v1alpha1.AccessObject
 	lane  quota.Lane
+	// writes: what waits for its turn, if anything does, is a write.
+	writes bool
 }
 
 // Outlive returns a context that ends when ctx times out but not when the
@@ -66,13 +87,13 @@ func Outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	return outliving, func() {}
 }
 
-// Open begins the reconciliation of obj as read from the cache. It returns nil
-// when the cache does not show our own last write yet.
-func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
+// Open begins the reconciliation of obj as read from the cache. It returns nil,
+// and when to try again, while the cache does not show our own last write.
+func (d *Desk) Open(obj v1alpha1.AccessObject) (*Scope, ctrl.Result) {
 	name := types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}
 	memo := d.Memory.Of(name, obj.GetUID())
 	if memo.stale(obj.GetResourceVersion()) || memo.released && slices.Contains(obj.GetFinalizers(), v1alpha1.Finalizer) {
-		return nil
+		return nil, memo.lag.Pause()
 	}
 	if memo.Generation != obj.GetGeneration() {
 		memo.Reset()
@@ -86,11 +107,8 @@ func (d *Desk) Open(obj v1alpha1.AccessObject) *Scope {
 			memo.Attempts, memo.LastWrite = MaxAttempts, time.Now()
 		}
 	}
-	return &Scope{Desk: d, Obj: obj, Memo: memo, Name: name, saved: clone(obj)}
+	return &Scope{Desk: d, Obj: obj, Memo: memo, Name: name, saved: clone(obj)}, ctrl.Result{}
 }
-
-// Stale is the result of a reconciliation that saw an old object.
-func Stale() ctrl.Result { return ctrl.Result{RequeueAfter: stalePause} }
 
 // Gone forgets an object that no longer exists.
 func (d *Desk) Gone(name types.NamespacedName) {
@@ -121,6 +139,12 @@ func (s *Scope) Key() string { return s.key(s.Name) }
 func (s *Scope) Caller(lane quota.Lane) console.Caller {
 	s.lane = lane
 	return console.Caller{Key: s.Key(), Turn: s.Name.Namespace, Lane: lane, Notify: s.Wake(PriorityTurn)}
+}
+
+// Writer is Caller for a write.
+func (s *Scope) Writer(lane quota.Lane) console.Caller {
+	s.writes = true
+	return s.Caller(lane)
 }
 
 // Wake returns a function that has the object looked at again.
@@ -239,10 +263,11 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 		// The process is stopping: what is true did not change by that.
 		return ctrl.Result{}, nil
 	}
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return s.Memo.lag.Pause(), nil
+	}
+	s.Memo.lag = 0
 	if err != nil {
-		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-			return Stale(), nil
-		}
 		told, ok := condition.FromError(err, s.Interval())
 		if !ok {
 			return ctrl.Result{}, err
@@ -282,8 +307,12 @@ func (s *Scope) noteWait(queued bool) {
 
 // dueToSay reports whether an object whose status already speaks of this
 // generation should say that it waits: when a write of its own waits, and not
-// when something is merely read again.
-func (s *Scope) dueToSay(queued bool) bool { return queued && !s.Memo.Began.IsZero() }
+// when something is merely read again. What somebody else has to change stays
+// true until the read has told otherwise.
+func (s *Scope) dueToSay(queued bool) bool {
+	stalled := meta.IsStatusConditionTrue(s.Obj.Sync().Conditions, v1alpha1.StalledCondition)
+	return queued && !s.Memo.Began.IsZero() && (s.writes || !stalled)
+}
 
 // Synced notes in the status that the console holds what the spec says.
 func (s *Scope) Synced(wrote bool) {

@@ -76,7 +76,7 @@ func (b *deskBench) open(t *testing.T) *Scope {
 	t.Helper()
 	team := b.read(t)
 	team.ManagedFields = nil
-	s := b.Open(team)
+	s, _ := b.Open(team)
 	if s == nil {
 		t.Fatal("what was just read is stale")
 	}
@@ -144,24 +144,37 @@ func TestWaitingKeepsTheVerdict(t *testing.T) {
 		err     error
 		current bool
 		began   bool
+		stalled bool
+		writes  bool
 		want    string
 	}{
-		{"a check waits", wait, true, false, v1alpha1.ReasonSynced},
-		{"a write waits", wait, true, true, v1alpha1.ReasonRateLimited},
-		{"the first call waits", wait, false, false, v1alpha1.ReasonRateLimited},
-		{"something is read again", console.ErrReading, true, false, v1alpha1.ReasonSynced},
-		{"the first reading", console.ErrReading, false, false, v1alpha1.ReasonProgressing},
-		{"a reading that fails", failing, true, false, v1alpha1.ReasonConsoleUnavailable},
+		{"a check waits", wait, true, false, false, false, v1alpha1.ReasonSynced},
+		{"a write waits", wait, true, true, false, true, v1alpha1.ReasonRateLimited},
+		{"the read before a write waits", wait, true, true, false, false, v1alpha1.ReasonRateLimited},
+		{"the first call waits", wait, false, false, false, false, v1alpha1.ReasonRateLimited},
+		{"something is read again", console.ErrReading, true, false, false, false, v1alpha1.ReasonSynced},
+		{"the first reading", console.ErrReading, false, false, false, false, v1alpha1.ReasonProgressing},
+		{"a reading that fails", failing, true, false, false, false, v1alpha1.ReasonConsoleUnavailable},
+		{"a check of what is stalled waits", wait, true, true, true, false, v1alpha1.ReasonNameTaken},
+		{"a write of what was stalled waits", wait, true, true, true, true, v1alpha1.ReasonRateLimited},
+		{"a reading fails of what is stalled", failing, true, true, true, false, v1alpha1.ReasonConsoleUnavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newDesk(t, nil)
 			if tt.current {
-				b.finish(t, b.open(t), condition.Synced("In sync."), nil)
+				v := condition.Synced("In sync.")
+				if tt.stalled {
+					v = condition.Stuck(v1alpha1.ReasonNameTaken, "Somebody else's.")
+				}
+				b.finish(t, b.open(t), v, nil)
 			}
 			s := b.open(t)
 			if tt.began {
 				s.Memo.Began = time.Now()
+			}
+			if tt.writes {
+				s.Writer(quota.Change)
 			}
 			if again := b.finish(t, s, condition.Verdict{}, tt.err); again != 0 {
 				t.Errorf("looked at again after %v although it will be told", again)
@@ -177,8 +190,18 @@ func TestFinishWithErrors(t *testing.T) {
 	group := schema.GroupResource{Resource: "teams"}
 	for _, err := range []error{apierrors.NewConflict(group, "x", errors.New("changed")), apierrors.NewNotFound(group, "x")} {
 		b := newDesk(t, nil)
-		if again := b.finish(t, b.open(t), condition.Verdict{}, fmt.Errorf("save: %w", err)); again != stalePause || b.statuses != 0 {
-			t.Errorf("%v: again after %v, %d patches", err, again, b.statuses)
+		// The cache is given more time each time, until all is well.
+		pauses := []time.Duration{stalePause, 2 * stalePause, 4 * stalePause, 8 * stalePause, 16 * stalePause, 32 * stalePause, maxStalePause, maxStalePause}
+		for range 2 {
+			for _, want := range pauses {
+				if again := b.finish(t, b.open(t), condition.Verdict{}, fmt.Errorf("save: %w", err)); again != want {
+					t.Errorf("%v: again after %v, want %v", err, again, want)
+				}
+			}
+			b.finish(t, b.open(t), condition.Synced("In sync."), nil)
+		}
+		if b.statuses != 1 {
+			t.Errorf("%v: %d patches, want the one of success", err, b.statuses)
 		}
 	}
 	b := newDesk(t, nil)
@@ -220,7 +243,7 @@ func TestOldCopies(t *testing.T) {
 	b := newDesk(t, func(team *v1alpha1.Team) { team.Finalizers = []string{"test/keep", v1alpha1.Finalizer} })
 	old := b.read(t)
 	b.finish(t, b.open(t), condition.Synced("In sync."), nil)
-	if b.Open(old.DeepCopy()) != nil {
+	if s, _ := b.Open(old.DeepCopy()); s != nil {
 		t.Error("a copy from before the status was written is looked at")
 	}
 	before := b.read(t)
@@ -231,7 +254,7 @@ func TestOldCopies(t *testing.T) {
 	if err := s.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if b.Open(before) != nil {
+	if s, _ := b.Open(before); s != nil {
 		t.Error("a released object is dismissed again")
 	}
 	if b.open(t).Finalized() {
@@ -251,7 +274,7 @@ func TestMemoFollowsTheGeneration(t *testing.T) {
 	}
 	team := b.read(t)
 	team.Generation = 2
-	if s := b.Open(team); s.Memo.Attempts != 0 || !s.Memo.Began.IsZero() {
+	if s, _ := b.Open(team); s.Memo.Attempts != 0 || !s.Memo.Began.IsZero() {
 		t.Error("attempts for one generation count for the next")
 	}
 	// A process before this one gave up until the next interval.

@@ -59,6 +59,7 @@ type state struct {
 	told time.Time
 	// version is the resourceVersion of our last write to the connection.
 	version string
+	lag     access.Lag
 	// requested is the last check asked for by annotation that was begun.
 	requested string
 	// failure is how reading the listings failed last, as the log has it.
@@ -122,10 +123,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if access.Older(connection, r.state(req.Name).version) {
+	if st := r.state(req.Name); access.Older(connection, st.version) {
 		// What the cache shows is history: a status compared with it would
 		// become Ready a second time.
-		return access.Stale(), nil
+		return st.lag.Pause(), nil
 	}
 	if !connection.DeletionTimestamp.IsZero() {
 		gone, v, err := r.dismiss(ctx, connection)

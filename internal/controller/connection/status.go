@@ -36,8 +36,9 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if access.Older(before, st.version) {
-		return access.Stale(), nil
+		return st.lag.Pause(), nil
 	}
+	st.lag = 0
 	after := before.DeepCopy()
 	status := &after.Status
 	status.LastHandledReconcileAt = c.Status.LastHandledReconcileAt

@@ -142,7 +142,7 @@ func (s *team) mayWrite(differences []console.Difference) *condition.Verdict {
 func (s *team) update(ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference) (seen console.Observation[console.Team], v *condition.Verdict, err error) {
 	began := time.Now()
 	id := s.obj.Status.ID
-	by := s.Caller(lane(access.Revokes(differences)))
+	by := s.Writer(lane(access.Revokes(differences)))
 	_, err = s.Link.Project.UpdateTeam(ctx, by, id, want.Merge(&have))
 	if console.ClassOf(err) == console.Invalid {
 		if s.holdBack(err) {

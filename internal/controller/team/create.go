@@ -43,7 +43,7 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 		return s.Record(ctx)
 	})
 	began := time.Now()
-	made, err := s.Link.Project.CreateTeam(sending, s.Caller(quota.Change), definition)
+	made, err := s.Link.Project.CreateTeam(sending, s.Writer(quota.Change), definition)
 	s.plan.intentEnded = time.Now()
 	if class := console.ClassOf(err); err != nil {
 		if class == console.Ambiguous {

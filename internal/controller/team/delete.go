@@ -76,7 +76,7 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		s.Memo.Began = time.Now()
 	}
 	sending := console.BeforeSend(ctx, func() error { return s.Link.Brake.Sending(ctx, s.Key()) })
-	if err := s.Link.Project.DeleteTeam(sending, s.Caller(quota.Revoke), s.obj.Status.ID); err != nil {
+	if err := s.Link.Project.DeleteTeam(sending, s.Writer(quota.Revoke), s.obj.Status.ID); err != nil {
 		return nil, err
 	}
 	s.plan.deleted = s.obj.Status.ID

@@ -47,9 +47,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	scope := r.Open(obj)
+	scope, again := r.Open(obj)
 	if scope == nil {
-		return access.Stale(), nil
+		return again, nil
 	}
 	s := &team{Scope: scope, obj: obj, plan: r.plans.of(req.NamespacedName, obj)}
 	if !obj.DeletionTimestamp.IsZero() {

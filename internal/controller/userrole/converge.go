@@ -76,7 +76,7 @@ func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 			return s.Record(ctx)
 		})
 		invitation := console.Invitation{Role: string(s.obj.Spec.Role), Emails: []string{email}}
-		err := s.Link.Project.Invite(ctx, s.Caller(quota.Change), invitation)
+		err := s.Link.Project.Invite(ctx, s.Writer(quota.Change), invitation)
 		if class := console.ClassOf(err); err != nil && class != console.Ambiguous {
 			status.InvitedAt = before
 			return condition.Verdict{}, err
@@ -173,9 +173,8 @@ func (s *role) write(ctx context.Context, user console.User, role string, differ
 	if access.Revokes(differences) {
 		lane = quota.Revoke
 	}
-	by := s.Caller(lane)
 	if console.IsAdmin(user.Role) && !console.IsAdmin(role) {
-		remains, end, err := s.Link.Project.BeginDemotion(ctx, by, user.Email, s.Memo.Began)
+		remains, end, err := s.Link.Project.BeginDemotion(ctx, s.Caller(lane), user.Email, s.Memo.Began)
 		if err != nil || !remains {
 			return console.User{}, err
 		}
@@ -198,7 +197,7 @@ func (s *role) write(ctx context.Context, user console.User, role string, differ
 	if s.found {
 		ctx = console.BeforeSend(ctx, func() error { return s.Record(ctx) })
 	}
-	answer, err := s.Link.Project.UpdateUser(ctx, by, user.Email, change)
+	answer, err := s.Link.Project.UpdateUser(ctx, s.Writer(lane), user.Email, change)
 	if err != nil {
 		if v, ok := condition.FromError(err, s.Interval()); ok && v.State == condition.Stalled {
 			s.Memo.Refuse(updating, v)

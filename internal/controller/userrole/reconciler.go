@@ -44,9 +44,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	scope := r.Open(obj)
+	scope, again := r.Open(obj)
 	if scope == nil {
-		return access.Stale(), nil
+		return again, nil
 	}
 	s := &role{Scope: scope, obj: obj}
 	if !obj.DeletionTimestamp.IsZero() {
