@@ -123,6 +123,18 @@ func (p *Project) noTeam(id string, began time.Time) Observation[Team] {
 	return e.observation()
 }
 
+// Heard notes that somebody else tells the id of a team. When the view has never
+// seen that team, another process may just have created it, and its absence from
+// what is read in the next moments is not believed.
+func (p *Project) Heard(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.byID[id]; !known {
+		e := p.entry(id)
+		e.wake = e.write()
+	}
+}
+
 // A refusedRead is a read of a team that the console did not accept, which may
 // be its way of saying that there is none.
 type refusedRead struct {

@@ -128,6 +128,28 @@ func TestAbsentTeams(t *testing.T) {
 	}
 }
 
+// What another process may just have created is not believed to be gone because
+// reads do not show it yet.
+func TestHeardTeams(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		known := b.create(t).ID
+		settled()
+		b.listTeams(t)
+		b.sim.RemoveTeam(known)
+		for id, want := range map[string]console.Presence{known: console.Absent, "made-elsewhere": console.Unlisted} {
+			b.Heard(id)
+			if seen, err := b.FetchTeam(t.Context(), caller("a"), id); err != nil || seen.Presence != want {
+				t.Errorf("%s: %+v, %v; want presence %d", id, seen, err, want)
+			}
+		}
+		settled()
+		b.Heard("made-elsewhere")
+		if seen, err := b.FetchTeam(t.Context(), caller("a"), "made-elsewhere"); err != nil || seen.Presence != console.Absent {
+			t.Errorf("when it would be shown: %+v, %v", seen, err)
+		}
+	})
+}
+
 func TestDeleteTeam(t *testing.T) {
 	refuse := consolesim.Fault{Endpoint: consolesim.DeleteTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"status":400,"message":"No such team."}`}
 	tests := []struct {

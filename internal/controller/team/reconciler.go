@@ -132,6 +132,7 @@ func (s *team) readLane() quota.Lane {
 func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
 	status := &s.obj.Status
 	if status.ID != "" {
+		s.Link.Project.Heard(status.ID)
 		seen := s.Link.Project.Team(status.ID)
 		wanted, lane := seen.Doubtful || s.Requested(status.LastHandledReconcileAt), s.readLane()
 		if wanted {
