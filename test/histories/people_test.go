@@ -197,11 +197,9 @@ func (m *people) editTeam() {
 	}
 }
 
-// renameTeam gives a Team another name. One that is still being created keeps
-// its own: its former name would be free for another Team, and both would take
-// the team that comes into being for theirs.
+// renameTeam gives a Team another name, be it while the team is being created.
 func (m *people) renameTeam() {
-	if t, ok := pick[*v1alpha1.Team](m.w); ok && t.Status.CreateIntent == nil {
+	if t, ok := pick[*v1alpha1.Team](m.w); ok {
 		edit(m.w.kube, t, func(t *v1alpha1.Team) {
 			t.Spec.Name = m.freeName()
 			m.w.note("people rename %v: %q", keyOf(t), t.Spec.Name)

@@ -1,8 +1,10 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -85,7 +87,7 @@ func (s *Scope) Owner(ctx context.Context, by Claims) (v1alpha1.AccessObject, er
 		if err != nil {
 			return nil, err
 		}
-		if owner == nil || holds && !has || holds == has && older(contender, owner) {
+		if owner == nil || holds && !has || holds == has && ByAge(contender, owner) < 0 {
 			owner, has = contender, holds
 		}
 	}
@@ -130,30 +132,41 @@ func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1al
 	return &v, nil
 }
 
-func older(a, b v1alpha1.AccessObject) bool {
+// ByAge orders objects: the older first, and of one second by name.
+func ByAge(a, b v1alpha1.AccessObject) int {
 	x, y := a.GetCreationTimestamp(), b.GetCreationTimestamp()
-	if !x.Equal(&y) {
-		return x.Before(&y)
+	return cmp.Or(x.Compare(y.Time), strings.Compare(a.GetNamespace()+"/"+a.GetName(), b.GetNamespace()+"/"+b.GetName()))
+}
+
+// stakes are the claims that others may wait for an object to give up: its own,
+// and the name of the team whose creation it has not heard the end of.
+func stakes(o v1alpha1.AccessObject) []string {
+	out := []string{ClaimKey(o.ConnectionName(), o.Claim())}
+	if t, ok := o.(*v1alpha1.Team); ok && t.Status.CreateIntent != nil {
+		out = append(out, ClaimKey(o.ConnectionName(), t.Status.CreateIntent.Name))
 	}
-	return strings.Compare(a.GetNamespace()+"/"+a.GetName(), b.GetNamespace()+"/"+b.GetName()) < 0
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Contenders is a watch handler that, when an object gives up a claim by going
-// away or changing, has all who claim the same looked at.
+// away or changing, or has come to know what became of a team that it was
+// creating, has all who claim the same looked at.
 func Contenders(list func(ctx context.Context, claim string) []types.NamespacedName) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	tell := func(ctx context.Context, obj client.Object, q queue) {
-		o := obj.(v1alpha1.AccessObject)
-		for _, name := range list(ctx, ClaimKey(o.ConnectionName(), o.Claim())) {
-			if name != client.ObjectKeyFromObject(obj) {
-				q.Add(ctrl.Request{NamespacedName: name})
+		for _, claim := range stakes(obj.(v1alpha1.AccessObject)) {
+			for _, name := range list(ctx, claim) {
+				if name != client.ObjectKeyFromObject(obj) {
+					q.Add(ctrl.Request{NamespacedName: name})
+				}
 			}
 		}
 	}
 	return handler.Funcs{
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(v1alpha1.AccessObject), e.ObjectNew.(v1alpha1.AccessObject)
-			if was.Claim() != is.Claim() || was.ConnectionName() != is.ConnectionName() {
+			if !slices.Equal(stakes(was), stakes(is)) {
 				tell(ctx, e.ObjectOld, q)
 			}
 		},

@@ -1,15 +1,20 @@
 package access
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
@@ -97,6 +102,46 @@ func TestOwner(t *testing.T) {
 	}
 	if ClaimKey("a", "b") == ClaimKey("a", "c") || ClaimKey("ab", "c") == ClaimKey("a", "bc") {
 		t.Error("two claims are one")
+	}
+}
+
+// Who waits for a name is looked at when it is given up: by a rename, by the
+// end of an object, and when it is known what came of a team by that name.
+func TestContenders(t *testing.T) {
+	plain := aged("a", "plain", 1)
+	renamed, creating, settled := plain.DeepCopy(), plain.DeepCopy(), plain.DeepCopy()
+	renamed.Spec.Name, creating.Spec.Name, settled.Spec.Name = "linkers", "linkers", "linkers"
+	creating.Status.CreateIntent = &v1alpha1.CreateIntent{Name: "compilers"}
+	settled.Status.ID = "team-1"
+	key := func(name string) string { return ClaimKey(plain.ConnectionName(), name) }
+	tests := []struct {
+		name     string
+		was, is  *v1alpha1.Team
+		want     []string
+		wantGone []string
+	}{
+		{"nothing changed", plain, plain, nil, []string{key("compilers")}},
+		{"renamed", plain, renamed, []string{key("compilers")}, []string{key("linkers")}},
+		{"it is known what came of it", creating, settled, []string{key("compilers"), key("linkers")}, []string{key("linkers")}},
+		{"still unknown", creating, creating, nil, []string{key("compilers"), key("linkers")}},
+	}
+	for _, tt := range tests {
+		var asked []string
+		h := Contenders(func(_ context.Context, claim string) []types.NamespacedName {
+			asked = append(asked, claim)
+			return []types.NamespacedName{{Namespace: "a", Name: "plain"}, {Namespace: "b", Name: "waits"}}
+		})
+		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+		h.Update(t.Context(), event.UpdateEvent{ObjectOld: tt.was, ObjectNew: tt.is}, q)
+		if !slices.Equal(asked, tt.want) || q.Len() != min(len(tt.want), 1) {
+			t.Errorf("%s: those who claim %q are looked at, %d in all; want %q", tt.name, asked, q.Len(), tt.want)
+		}
+		asked = nil
+		h.Delete(t.Context(), event.DeleteEvent{Object: tt.is}, q)
+		if !slices.Equal(asked, tt.wantGone) {
+			t.Errorf("%s, then gone: those who claim %q are looked at, want %q", tt.name, asked, tt.wantGone)
+		}
+		q.ShutDown()
 	}
 }
 

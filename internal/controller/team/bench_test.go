@@ -83,13 +83,15 @@ func newClient(t *testing.T, objects ...client.Object) client.Client {
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	team := func(index func(*v1alpha1.Team) string) client.IndexerFunc {
-		return func(o client.Object) []string { return []string{index(o.(*v1alpha1.Team))} }
+	byClaim := func(o client.Object) []string {
+		t := o.(*v1alpha1.Team)
+		return []string{access.ClaimKey(t.ConnectionName(), t.Claim())}
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.Team{}, &v1alpha1.ConsoleConnection{}).
-		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, team(func(t *v1alpha1.Team) string { return access.ClaimKey(t.ConnectionName(), t.Claim()) })).
-		WithIndex(&v1alpha1.Team{}, idIndex, team(func(t *v1alpha1.Team) string { return access.ClaimKey(t.ConnectionName(), t.Status.ID) })).
+		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, byClaim).
+		WithIndex(&v1alpha1.Team{}, idIndex, indices[idIndex]).
+		WithIndex(&v1alpha1.Team{}, intentIndex, indices[intentIndex]).
 		Build()
 }
 

@@ -42,8 +42,8 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
 			return *v, nil
 		}
-		if v := s.mayWrite(differences); v != nil {
-			return *v, nil
+		if v, err := s.mayWrite(ctx, differences); v != nil || err != nil {
+			return condition.Of(v), err
 		}
 		if !refreshed && s.mayRefresh(want, seen) {
 			refreshed = true
@@ -120,22 +120,27 @@ func (s *team) inSync(wrote bool) condition.Verdict {
 }
 
 // mayWrite returns the verdict on an update that must not be sent.
-func (s *team) mayWrite(differences []console.Difference) *condition.Verdict {
+func (s *team) mayWrite(ctx context.Context, differences []console.Difference) (*condition.Verdict, error) {
 	if s.obj.Status.ID == "" {
 		v := condition.Stuck(v1alpha1.ReasonRejected,
 			"The console does not tell the id of the team %q, so it cannot be changed. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
 		v.RetryAfter = s.Interval()
-		return &v
+		return &v, nil
 	}
 	renames := slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })
 	for _, other := range s.Link.Project.TeamsNamed(s.obj.ConsoleName()) {
 		if renames && other.ID != s.obj.Status.ID {
 			v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
 				"The console already has another team named %q, so this team cannot be given that name. Rename or delete the other one, or choose another name.", s.obj.ConsoleName())
-			return &v
+			return &v, nil
 		}
 	}
-	return s.Memo.Refused(updating)
+	if renames {
+		if v, err := s.awaitCreators(ctx); v != nil || err != nil {
+			return v, err
+		}
+	}
+	return s.Memo.Refused(updating), nil
 }
 
 // update sends the whole merged definition.

@@ -15,6 +15,11 @@ type plan struct {
 	uid types.UID
 	// intentEnded is when the attempt behind the create intent had ended.
 	intentEnded time.Time
+	// rivals are the intents of others for the same name, and since when they are
+	// known.
+	rivals map[string]time.Time
+	// creating is what was reserved for a request to create a team.
+	creating string
 	// heldBack are addresses that the console refused as unknown, and when.
 	heldBack map[string]time.Time
 	// lacked counts the incomplete listings in a row that lacked the team's
@@ -30,6 +35,9 @@ type plan struct {
 type plans struct {
 	mu sync.Mutex
 	by map[types.NamespacedName]*plan
+	// reserved are the names for which a request to create a team was sent that
+	// the cache may not tell of yet.
+	reserved map[string]*plan
 }
 
 func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
@@ -40,14 +48,43 @@ func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
 	}
 	known, ok := p.by[name]
 	if !ok || known.uid != obj.UID {
+		p.release(known)
 		known = &plan{uid: obj.UID, heldBack: map[string]time.Time{}}
 		p.by[name] = known
 	}
+	if obj.Status.CreateIntent == nil {
+		p.release(known)
+	}
 	return known
+}
+
+// reserve keeps a name for a request that is about to be sent, until the cache
+// shows the outcome. It is false while the name is another's.
+func (p *plans) reserve(name string, by *plan) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if holder := p.reserved[name]; holder != nil && holder != by {
+		return false
+	}
+	p.release(by)
+	if p.reserved == nil {
+		p.reserved = map[string]*plan{}
+	}
+	p.reserved[name], by.creating = by, name
+	return true
+}
+
+// release needs p.mu.
+func (p *plans) release(by *plan) {
+	if by != nil && by.creating != "" {
+		delete(p.reserved, by.creating)
+		by.creating = ""
+	}
 }
 
 func (p *plans) forget(name types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.release(p.by[name])
 	delete(p.by, name)
 }

@@ -30,8 +30,9 @@ type Reconciler struct {
 // A team is one reconciliation of one Team.
 type team struct {
 	*access.Scope
-	obj  *v1alpha1.Team
-	plan *plan
+	obj   *v1alpha1.Team
+	plan  *plan
+	plans *plans
 }
 
 // Reconcile compares a Team with what is known of the console, and writes the
@@ -51,7 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if scope == nil {
 		return again, nil
 	}
-	s := &team{Scope: scope, obj: obj, plan: r.plans.of(req.NamespacedName, obj)}
+	s := &team{Scope: scope, obj: obj, plan: r.plans.of(req.NamespacedName, obj), plans: &r.plans}
 	if !obj.DeletionTimestamp.IsZero() {
 		return s.delete(ctx)
 	}
@@ -64,6 +65,9 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 		return condition.Suspended("spec.suspend is true; set it to false to go on."), nil
 	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
+		return condition.Of(v), err
+	}
+	if v, err := s.settleIntent(ctx); v != nil || err != nil {
 		return condition.Of(v), err
 	}
 	if v, err := s.Admit(ctx, &v1alpha1.TeamList{}, s.has); v != nil || err != nil {
@@ -267,6 +271,9 @@ func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observ
 		v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
 			"The console has a team named %q but does not tell its id, so it cannot be adopted. Delete it in the console to have it created anew.", name)
 		return nil, &v, nil
+	}
+	if v, err := s.awaitCreators(ctx); v != nil || err != nil {
+		return nil, v, err
 	}
 	other, err := s.claimant(ctx, only.ID)
 	if err != nil {

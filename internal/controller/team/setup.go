@@ -2,6 +2,7 @@ package team
 
 import (
 	"context"
+	"fmt"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,17 +13,36 @@ import (
 	"github.com/console-access/console-access-operator/internal/controller/access"
 )
 
-// idIndex finds the Team that stands for a team of the console, by its id.
-const idIndex = "id"
+// Indices of Teams in the cache, beside those of [access.Index].
+const (
+	// idIndex finds the Team that stands for a team of the console, by its id.
+	idIndex = "id"
+	// intentIndex finds the Teams that may have created a team of a name, and do
+	// not know yet.
+	intentIndex = "createIntent"
+)
+
+// indices are how their values come about.
+var indices = map[string]client.IndexerFunc{
+	idIndex: func(obj client.Object) []string {
+		t := obj.(*v1alpha1.Team)
+		return []string{access.ClaimKey(t.ConnectionName(), t.Status.ID)}
+	},
+	intentIndex: func(obj client.Object) []string {
+		t := obj.(*v1alpha1.Team)
+		if t.Status.CreateIntent == nil {
+			return nil
+		}
+		return []string{access.ClaimKey(t.ConnectionName(), t.Status.CreateIntent.Name)}
+	},
+}
 
 // Setup adds the controller to the manager.
 func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Team{}, idIndex, func(obj client.Object) []string {
-		t := obj.(*v1alpha1.Team)
-		return []string{access.ClaimKey(t.ConnectionName(), t.Status.ID)}
-	})
-	if err != nil {
-		return err
+	for name, value := range indices {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Team{}, name, value); err != nil {
+			return fmt.Errorf("index Teams by %s: %w", name, err)
+		}
 	}
 	lists := func() client.ObjectList { return &v1alpha1.TeamList{} }
 	r.Links.OnChange(func(connection string, link *access.Link) {
