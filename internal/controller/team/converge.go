@@ -36,6 +36,9 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 			continue
 		}
 		differences := want.Diff(&seen.Value)
+		if len(differences) == 0 && seen.Value.ID == "" && want.ManagesMembers() && !seen.Value.MembersKnown {
+			return s.unidentified(), nil
+		}
 		if len(differences) == 0 {
 			return s.matched(seen, wrote), nil
 		}
@@ -119,12 +122,19 @@ func (s *team) inSync(wrote bool) condition.Verdict {
 	return condition.Synced("The console has this team as the spec says.")
 }
 
+// unidentified is the verdict on a team whose id the console does not tell, so
+// that it can be neither changed nor read by itself.
+func (s *team) unidentified() condition.Verdict {
+	v := condition.Stuck(v1alpha1.ReasonRejected,
+		"The console does not tell the id of the team %q, so it cannot be changed, nor can its members be read if its listings lack them. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
+	v.RetryAfter = s.Interval()
+	return v
+}
+
 // mayWrite returns the verdict on an update that must not be sent.
 func (s *team) mayWrite(ctx context.Context, differences []console.Difference) (*condition.Verdict, error) {
 	if s.obj.Status.ID == "" {
-		v := condition.Stuck(v1alpha1.ReasonRejected,
-			"The console does not tell the id of the team %q, so it cannot be changed. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
-		v.RetryAfter = s.Interval()
+		v := s.unidentified()
 		return &v, nil
 	}
 	renames := slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })

@@ -44,6 +44,25 @@ func TestDeletionAwaitsTheID(t *testing.T) {
 	})
 }
 
+// TestNothingIsSaidOfMembersThatCannotBeRead: where neither the id is told nor
+// listings have members, nobody knows whether they are as the spec says.
+func TestNothingIsSaidOfMembersThatCannotBeRead(t *testing.T) {
+	for lists, want := range map[bool]string{true: v1alpha1.ReasonSynced, false: v1alpha1.ReasonRejected} {
+		inBubble(t, func(t *testing.T, b *bench) {
+			b.behave(t, func(s *consolesim.Behavior) {
+				s.CreateReturnsID, s.ListReturnsID, s.ListTeamsWithMembers = false, false, lists
+			})
+			b.apply(t, object("compilers", func(team *v1alpha1.Team) { team.Spec.Members = emails(ada) }))
+			b.apply(t, object("linkers", nil))
+			for _, name := range []string{"compilers", "linkers"} {
+				b.reconcile(t, name)
+			}
+			b.wants(t, "compilers", want)
+			b.wants(t, "linkers", v1alpha1.ReasonSynced)
+		})
+	}
+}
+
 // TestDeletionIsSentOnce: a finalizer that cannot be taken away at once does not
 // have the team deleted again.
 func TestDeletionIsSentOnce(t *testing.T) {
