@@ -27,7 +27,7 @@ const (
 	EffectTruncated    Effect = "truncated"     // after: half of the body, then the connection is closed
 	EffectNotJSON      Effect = "not-json"      // after: a success with Body or an HTML page
 	EffectHugeBody     Effect = "huge-body"     // after: a success whose message has Size bytes (64 MiB)
-	EffectWrongTypes   Effect = "wrong-types"   // after: a success in JSON of other types than documented
+	EffectWrongTypes   Effect = "wrong-types"   // after: a success, and no refusal, is JSON of other types than documented
 	EffectRedirect     Effect = "redirect"      // before: Status (302) to Location
 )
 

@@ -44,6 +44,11 @@ func TestEffects(t *testing.T) {
 		{"redirect", consolesim.Fault{Effect: consolesim.EffectRedirect, Location: "https://elsewhere.example.com/"},
 			302, "Location: https://elsewhere.example.com/", "", false},
 	}
+	t.Run("wrong types of a refusal", func(t *testing.T) {
+		sim, c := start(t, consolesim.Options{})
+		sim.Inject(consolesim.Fault{Effect: consolesim.EffectWrongTypes})
+		c.must(http.StatusNotFound, "GET", teamsPath+"/nobody-made-it", "")
+	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			sim, c := start(t, consolesim.Options{})

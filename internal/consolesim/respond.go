@@ -60,7 +60,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, c *call) {
 	case EffectHugeBody:
 		s.sendHuge(w, c)
 	case EffectWrongTypes:
-		a.status, a.body = http.StatusOK, []byte(`{"message":{"text":1},"data":"none","pagination":[true]}`)
+		if a.status < http.StatusMultipleChoices {
+			a.status, a.body = http.StatusOK, []byte(`{"message":{"text":1},"data":"none","pagination":[true]}`)
+		}
 		s.send(w, c, a)
 	}
 }
