@@ -33,6 +33,7 @@ CONTROLLER_GEN = bin/controller-gen$(EXE)
 KUSTOMIZE = bin/kustomize$(EXE)
 APIDOCS = bin/apidocs$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
+RELEASE = bin/release$(EXE)
 
 .DEFAULT_GOAL := help
 
@@ -62,6 +63,10 @@ test-controlplane: ## Run the tests of the control plane, a module of its own.
 .PHONY: test-monitoring
 test-monitoring: controlplane manager consolesim ## Run the tests of alerts and dashboard with Prometheus' code, a module of its own.
 	cd test/monitoring && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+
+.PHONY: test-release
+test-release: ## Run the tests of images and SBOMs, a module of its own.
+	cd hack/release && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
 
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
@@ -194,6 +199,29 @@ docker-push: ## Push the image IMG.
 docker-buildx: ## Build and push the image IMG for PLATFORMS.
 	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMG) .
 
+# PLATFORMS, to loop over, and the managers that are built for them.
+comma := ,
+EACH_PLATFORM = $(subst $(comma), ,$(PLATFORMS))
+STATIC_MANAGERS = $(foreach platform,$(EACH_PLATFORM),dist/manager-$(subst /,-,$(platform)))
+
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# In seconds since 1970: the time of everything in the image.
+COMMITTED = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+.PHONY: image
+image: $(RELEASE) ## Write the image for PLATFORMS to dist/image, an OCI layout, and SBOMs to dist/sbom. Needs no Docker.
+	@for platform in $(EACH_PLATFORM); do \
+		echo "Building the manager for $$platform; the first time this takes some minutes."; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} \
+			$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o dist/manager-$${platform%/*}-$${platform#*/} ./cmd || exit 1; \
+	done
+	$(RELEASE) image --version $(VERSION) --revision $(REVISION) --created $(COMMITTED) --layout dist/image --sbom dist/sbom $(STATIC_MANAGERS)
+
+.PHONY: image-push
+image-push: $(RELEASE) ## Push dist/image as IMG, with the credentials that docker login keeps. Needs no Docker.
+	@case "$(IMG)" in */*) ;; *) echo 'say where to: make image-push IMG=REGISTRY/console-access-operator:TAG'; exit 2;; esac
+	$(RELEASE) push --layout dist/image $(IMG)
+
 .PHONY: build-installer
 build-installer: manifests generate $(KUSTOMIZE) installer ## Write dist/install.yaml: everything a cluster needs.
 	$(KUSTOMIZE) build dist/installer > dist/install.yaml
@@ -242,3 +270,6 @@ $(KUSTOMIZE): hack/tools/go.mod hack/tools/go.sum
 
 $(APIDOCS): $(wildcard hack/tools/apidocs/*.go) hack/tools/go.mod hack/tools/go.sum
 	$(GO) build -C hack/tools -o ../../$@ ./apidocs
+
+$(RELEASE): $(filter-out %_test.go,$(wildcard hack/release/*.go)) hack/release/go.mod hack/release/go.sum
+	$(GO) build -C hack/release -trimpath -o ../../$@ .
