@@ -2,6 +2,8 @@
 IMG ?= controller:latest
 # Built into the programs; "dev" outside a git checkout.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Of the bundle, which wants a semantic version.
+BUNDLE_VERSION ?= 0.1.0
 # Where the operator's Secrets and Lease are for `make run`.
 OPERATOR_NAMESPACE ?= console-access-system
 # For demo and run: e.g. make demo ARGS=--once
@@ -34,6 +36,7 @@ KUSTOMIZE = bin/kustomize$(EXE)
 APIDOCS = bin/apidocs$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
 RELEASE = bin/release$(EXE)
+BUNDLE = bin/bundle$(EXE)
 
 .DEFAULT_GOAL := help
 
@@ -65,8 +68,9 @@ test-monitoring: controlplane manager consolesim ## Run the tests of alerts and 
 	cd test/monitoring && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-release
-test-release: ## Run the tests of images and SBOMs, a module of its own.
+test-release: ## Run the tests of images, SBOMs and the bundle, modules of their own.
 	cd hack/release && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
+	cd hack/bundle && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
 
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
@@ -222,6 +226,11 @@ image-push: $(RELEASE) ## Push dist/image as IMG, with the credentials that dock
 	@case "$(IMG)" in */*) ;; *) echo 'say where to: make image-push IMG=REGISTRY/console-access-operator:TAG'; exit 2;; esac
 	$(RELEASE) push --layout dist/image $(IMG)
 
+.PHONY: bundle
+bundle: manifests installer $(BUNDLE) ## Write a bundle for the Operator Lifecycle Manager, with the image IMG, to dist/bundle.
+	$(KUSTOMIZE) build dist/installer | $(BUNDLE) --base config/manifests/bases/console-access-operator.clusterserviceversion.yaml \
+		--samples config/samples --version $(BUNDLE_VERSION) --out dist/bundle
+
 .PHONY: build-installer
 build-installer: manifests generate $(KUSTOMIZE) installer ## Write dist/install.yaml: everything a cluster needs.
 	$(KUSTOMIZE) build dist/installer > dist/install.yaml
@@ -273,3 +282,6 @@ $(APIDOCS): $(wildcard hack/tools/apidocs/*.go) hack/tools/go.mod hack/tools/go.
 
 $(RELEASE): $(filter-out %_test.go,$(wildcard hack/release/*.go)) hack/release/go.mod hack/release/go.sum
 	$(GO) build -C hack/release -trimpath -o ../../$@ .
+
+$(BUNDLE): $(filter-out %_test.go,$(wildcard hack/bundle/*.go)) hack/bundle/go.mod hack/bundle/go.sum
+	$(GO) build -C hack/bundle -trimpath -o ../../$@ .
