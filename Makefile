@@ -34,6 +34,7 @@ EXE := $(shell $(GO) env GOEXE)
 CONTROLLER_GEN = bin/controller-gen$(EXE)
 KUSTOMIZE = bin/kustomize$(EXE)
 APIDOCS = bin/apidocs$(EXE)
+CHART = bin/chart$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
 RELEASE = bin/release$(EXE)
 BUNDLE = bin/bundle$(EXE)
@@ -71,6 +72,10 @@ test-monitoring: controlplane manager consolesim ## Run the tests of alerts and 
 test-release: ## Run the tests of images, SBOMs and the bundle, modules of their own.
 	cd hack/release && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
 	cd hack/bundle && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
+
+.PHONY: test-chart
+test-chart: controlplane ## Run the tests of the Helm chart with Helm's code, a module of its own.
+	cd test/chart && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
@@ -130,6 +135,10 @@ generate: $(CONTROLLER_GEN) ## Generate deep copies.
 .PHONY: api-docs
 api-docs: $(APIDOCS) manifests ## Generate the tables of fields in docs/.
 	$(APIDOCS)
+
+.PHONY: chart
+chart: $(CHART) manifests ## Generate what the Helm chart has from config/ and its schema of values.
+	$(CHART)
 
 .PHONY: verify-generated
 verify-generated: ## Fail if anything generated is stale.
@@ -269,7 +278,7 @@ clean: ## Remove what was built.
 	rm -rf bin dist
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(APIDOCS) ## Build the tools that hack/tools/go.mod names.
+tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(APIDOCS) $(CHART) ## Build the tools that hack/tools/go.mod names.
 
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
 	$(GO) build -C hack/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
@@ -285,3 +294,6 @@ $(RELEASE): $(filter-out %_test.go,$(wildcard hack/release/*.go)) hack/release/g
 
 $(BUNDLE): $(filter-out %_test.go,$(wildcard hack/bundle/*.go)) hack/bundle/go.mod hack/bundle/go.sum
 	$(GO) build -C hack/bundle -trimpath -o ../../$@ .
+
+$(CHART): $(wildcard hack/tools/chart/*.go) hack/tools/go.mod hack/tools/go.sum
+	$(GO) build -C hack/tools -o ../../$@ ./chart

@@ -21,7 +21,7 @@ const root = "../.."
 // pages are all pages of the documentation, from the root of the repository.
 func pages(t *testing.T) []string {
 	t.Helper()
-	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/console-access-operator/README.md"}
 	err := filepath.WalkDir(filepath.Join(root, "docs"), func(file string, _ fs.DirEntry, err error) error {
 		if err == nil && filepath.Ext(file) == ".md" {
 			name, _ := filepath.Rel(root, file)

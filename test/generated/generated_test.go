@@ -1,5 +1,6 @@
 // Package generated proves that what is generated is up to date: deep copies,
-// CRDs, the manager's roles and the tables of fields in docs/.
+// CRDs, the manager's roles, the tables of fields in docs/, and what the Helm
+// chart has in common with config/.
 package generated
 
 import (
@@ -12,10 +13,13 @@ import (
 	"testing"
 )
 
-const root = "../.."
+const (
+	root   = "../.."
+	charts = "charts/console-access-operator"
+)
 
 // sources are the directories that something is generated from.
-var sources = []string{"api", "internal/controller", "hack/tools", "config", "docs"}
+var sources = []string{"api", "internal/controller", "hack/tools", "config", "docs", "charts"}
 
 // watchSources looks at every directory of sources, so that go test does not
 // take a result from its cache after they have changed: it cannot see what the
@@ -41,21 +45,21 @@ func run(t *testing.T, dir, program string, args ...string) {
 }
 
 // build builds the generators as hack/tools/go.mod names them.
-func build(t *testing.T) (controllerGen, apidocs string) {
+func build(t *testing.T) (controllerGen, apidocs, chart string) {
 	t.Helper()
 	dir := t.TempDir()
 	run(t, filepath.Join(root, "hack/tools"), "go", "build", "-o", dir+string(filepath.Separator),
-		"sigs.k8s.io/controller-tools/cmd/controller-gen", "./apidocs")
+		"sigs.k8s.io/controller-tools/cmd/controller-gen", "./apidocs", "./chart")
 	suffix := ""
 	if runtime.GOOS == "windows" {
 		suffix = ".exe"
 	}
-	return filepath.Join(dir, "controller-gen"+suffix), filepath.Join(dir, "apidocs"+suffix)
+	return filepath.Join(dir, "controller-gen"+suffix), filepath.Join(dir, "apidocs"+suffix), filepath.Join(dir, "chart"+suffix)
 }
 
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	watchSources(t)
-	controllerGen, apidocs := build(t)
+	controllerGen, apidocs, chart := build(t)
 	out := t.TempDir()
 	in := func(name string) string { return filepath.Join(out, name) }
 	for _, name := range []string{"api", "crd", "rbac", "docs"} {
@@ -67,6 +71,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		"paths=./api/...", "paths=./internal/controller/...",
 		"output:object:dir="+in("api"), "output:crd:artifacts:config="+in("crd"), "output:rbac:artifacts:config="+in("rbac"))
 	run(t, root, apidocs, "-crds", in("crd"), "-docs", "docs", "-out", in("docs"))
+	run(t, root, chart, "-chart", charts, "-out", in("chart"))
 
 	tests := []struct {
 		name      string
@@ -80,6 +85,10 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 		{"CRDs", in("crd"), "config/crd/bases/*", "make manifests"},
 		{"the manager's roles", in("rbac"), "config/rbac/role.yaml", "make manifests"},
 		{"tables of fields", in("docs"), "docs/consoleconnection.md docs/team.md docs/userrole.md", "make api-docs"},
+		{"the chart's CRDs", in("chart/templates/crds"), charts + "/templates/crds/*", "make chart"},
+		{"the chart's roles", in("chart/templates/rbac"), charts + "/templates/rbac/*", "make chart"},
+		{"the chart's alerts and dashboard", in("chart/files"), charts + "/files/*", "make chart"},
+		{"the chart's values", in("chart"), charts + "/values.yaml " + charts + "/README.md", "make chart"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,7 +124,7 @@ func compare(t *testing.T, generated, committed, remedy string) {
 	}
 }
 
-// contents reads the files that match a pattern.
+// contents reads the files, not the directories, that match a pattern.
 func contents(t *testing.T, pattern string) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -124,6 +133,9 @@ func contents(t *testing.T, pattern string) map[string][]byte {
 	}
 	all := map[string][]byte{}
 	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,28 +147,4 @@ func TestEachAlertHasItsSection(t *testing.T) {
 
 func TestEachReasonHasItsSection(t *testing.T) {
 	same(t, "a reason of api/v1alpha1", sections(read(t, "docs/runbooks.md"))["Reasons"], reasons(t))
-}
-
-func TestLinksLeadSomewhere(t *testing.T) {
-	text := read(t, "docs/runbooks.md")
-	var anchors []string
-	for _, names := range sections(text) {
-		for _, name := range names {
-			anchors = append(anchors, strings.ToLower(name))
-		}
-	}
-	links := regexp.MustCompile(`\]\(#([^)]*)\)`).FindAllStringSubmatch(text, -1)
-	if len(links) == 0 {
-		t.Fatal("there are no links within the page")
-	}
-	for _, link := range links {
-		if !slices.Contains(anchors, link[1]) {
-			t.Errorf("docs/runbooks.md links to #%s, which it does not have", link[1])
-		}
-	}
-	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
-		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
-			t.Errorf("docs/runbooks.md links to a file: %v", err)
-		}
-	}
 }
