@@ -96,31 +96,45 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 	if err != nil {
 		return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
 	}
+	var seen Observation[Team]
+	p.learn(id, func() {
+		e := p.entry(id)
+		if !e.masks(began, func(former Team) bool { return sameTeam(former, team) }) || e.doubtful {
+			team.ID = id
+			if team.MembersKnown {
+				e.whole = began
+			}
+			e.presence, e.team, e.at, e.doubtful = Present, team, began, false
+		}
+		seen = e.observation()
+	})
+	return seen, nil
+}
+
+// learn changes what is known of a team. Who waits for a name that it then has
+// no more is told, and need not wait for a listing, which would bring no news.
+func (p *Project) learn(id string, change func()) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.entry(id)
-	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
-	if masked && !e.doubtful {
-		return e.observation(), nil
+	former := p.nameOf(id)
+	change()
+	freed := former != "" && !sameName(former, p.nameOf(id))
+	p.mu.Unlock()
+	if freed {
+		p.publish(Change{TeamNames: []string{former}})
 	}
-	team.ID = id
-	if team.MembersKnown {
-		e.whole = began
-	}
-	e.presence, e.team, e.at, e.doubtful = Present, team, began, false
-	return e.observation(), nil
 }
 
 // noTeam notes that the console does not have a team.
-func (p *Project) noTeam(id string, began time.Time) Observation[Team] {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.entry(id)
-	unsettled := e.settling(began) || began.Before(p.born.Add(settle))
-	if !unsettled || e.doubtful {
-		*e = teamEntry{presence: Absent, at: began}
-	}
-	return e.observation()
+func (p *Project) noTeam(id string, began time.Time) (seen Observation[Team]) {
+	p.learn(id, func() {
+		e := p.entry(id)
+		unsettled := e.settling(began) || began.Before(p.born.Add(settle))
+		if !unsettled || e.doubtful {
+			*e = teamEntry{presence: Absent, at: began}
+		}
+		seen = e.observation()
+	})
+	return seen
 }
 
 // Heard notes that somebody else tells the id of a team. When the view has never
@@ -203,27 +217,22 @@ func (p *Project) CreateTeam(ctx context.Context, by Caller, team Team) (Team, e
 func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Team) (Team, error) {
 	var made Team
 	err := p.call(ctx, func(ctx context.Context) (err error) { made, err = p.api.UpdateTeam(ctx, by, id, team); return })
-	var change Change
-	defer func() { p.publish(change) }()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil {
-		if e, ok := p.byID[id]; ok {
-			switch ClassOf(err) {
-			case Ambiguous:
-				e.doubtful, e.wake = true, e.write(e.team)
-			case NotFound:
-				*e = teamEntry{presence: Unlisted}
-			}
+	made.ID = id
+	p.learn(id, func() {
+		e, known := p.byID[id]
+		switch class := ClassOf(err); {
+		case err == nil:
+			made = p.wrote(made, team)
+		case known && class == Ambiguous:
+			e.doubtful, e.wake = true, e.write(e.team)
+		case known && class == NotFound:
+			*e = teamEntry{presence: Unlisted}
 		}
+	})
+	if err != nil {
 		return Team{}, fmt.Errorf("update team %s: %w", id, err)
 	}
-	made.ID = id
-	if former := p.nameOf(id); former != "" && !sameName(former, made.Name) {
-		// Whoever waits for that name need not wait for the next listing.
-		change.TeamNames = []string{former}
-	}
-	return p.wrote(made, team), nil
+	return made, nil
 }
 
 // wrote notes the answer to a write; it needs p.mu. An answer without members
@@ -269,10 +278,10 @@ func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
 	if err != nil && ClassOf(err) != NotFound {
 		return fmt.Errorf("delete team %s: %w", id, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}}
+	p.learn(id, func() {
+		now := time.Now()
+		p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}}
+	})
 	return nil
 }
 

@@ -369,20 +369,55 @@ func TestCreateWithoutID(t *testing.T) {
 }
 
 // A name that our own rename gives up is free at once.
-func TestRenameIsPublished(t *testing.T) {
-	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
-		id := b.create(t).ID
-		look := b.changes()
-		renamed := compilers("first")
-		renamed.Name = "Parsers"
-		if _, err := b.UpdateTeam(t.Context(), caller("a"), id, renamed); err != nil {
-			t.Fatal(err)
-		}
-		expect(t, "the rename", look(), console.Change{TeamNames: []string{"Compilers"}})
-		if len(b.TeamsNamed("Compilers")) != 0 || len(b.TeamsNamed("Parsers")) != 1 {
-			t.Errorf("after the rename: %+v", b.TeamsNamed("Parsers"))
-		}
-	})
+// TestFreedNamesArePublished: whoever waits for a name hears of its end however
+// that comes to be known, since the next listing brings no news of it.
+func TestFreedNamesArePublished(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, b *bench, id string){
+		"renamed": func(t *testing.T, b *bench, id string) {
+			renamed := compilers("first")
+			renamed.Name = "Parsers"
+			if _, err := b.UpdateTeam(t.Context(), caller("a"), id, renamed); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"deleted": func(t *testing.T, b *bench, id string) {
+			if err := b.DeleteTeam(t.Context(), caller("a"), id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"found renamed": func(t *testing.T, b *bench, id string) {
+			settled()
+			b.sim.PutTeam(consolesim.Team{ID: id, Name: "Parsers"})
+			if _, err := b.FetchTeam(t.Context(), caller("a"), id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"found gone": func(t *testing.T, b *bench, id string) {
+			settled()
+			b.sim.RemoveTeam(id)
+			if _, err := b.FetchTeam(t.Context(), caller("a"), id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"gone when it was to be changed": func(t *testing.T, b *bench, id string) {
+			b.sim.RemoveTeam(id)
+			if _, err := b.UpdateTeam(t.Context(), caller("a"), id, compilers("second")); console.ClassOf(err) != console.NotFound {
+				t.Fatalf("the update answered %v, want NotFound", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+				id := b.create(t).ID
+				look := b.changes()
+				end(t, b, id)
+				expect(t, name, look(), console.Change{TeamNames: []string{"Compilers"}})
+				if left := b.TeamsNamed("Compilers"); len(left) != 0 {
+					t.Errorf("%s: there is still %+v", name, left)
+				}
+			})
+		})
+	}
 }
 
 func TestEmptyListingTellsNothingOfMembers(t *testing.T) {

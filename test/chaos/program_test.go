@@ -46,6 +46,8 @@ type program struct {
 type teamSlot struct {
 	obj  *v1alpha1.Team // as it was applied last; nil: there is none
 	life *audit.Team
+	// formers are the names it had before.
+	formers []string
 	// fixed is never deleted or renamed: it stands for a case of its own.
 	fixed bool
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -62,7 +63,7 @@ func (p *program) applyTeam() *teamSlot {
 // createTeam creates a slot's Team as its obj says.
 func (p *program) createTeam(s *teamSlot) {
 	obj := &v1alpha1.Team{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.obj.Name}, Spec: s.obj.Spec}
-	s.obj = obj
+	s.obj, s.formers = obj, nil
 	s.life = p.c.ledger.Team(p.key(s).String(), obj.Spec)
 	p.c.watcher.teams.follow(p.key(s).String(), s.life)
 	p.c.e.Create(obj)
@@ -118,12 +119,27 @@ func (p *program) renameTeam() {
 	former := s.obj.ConsoleName()
 	name := p.teamName()
 	p.changeTeam(s, func(spec *v1alpha1.TeamSpec) { spec.Name = name })
+	s.formers = append(s.formers, former)
 	p.freed = append(p.freed, former)
 	p.done["renames"]++
 }
 
+// keepsName reports whether a Team would leave its team under a name that was
+// given up: it is an orphan, and the console has not been told of its last name.
+func (p *program) keepsName(s *teamSlot) bool {
+	if s.obj.Spec.DeletionPolicy != v1alpha1.TeamOrphan || len(s.formers) == 0 {
+		return false
+	}
+	known, renamed := map[string]bool{}, false
+	p.c.ledger.Note(func() { known = maps.Clone(s.life.IDs) })
+	for _, team := range p.c.e.Sim.Snapshot().Teams {
+		renamed = renamed || known[team.ID] && team.Name == s.obj.ConsoleName()
+	}
+	return !renamed
+}
+
 func (p *program) deleteTeam() {
-	if s := p.aliveTeam(false); s != nil {
+	if s := p.aliveTeam(false); s != nil && !p.keepsName(s) {
 		remove(p, s.obj, s.life)
 		p.done["deletions"]++
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -84,7 +85,9 @@ func (w *watcher) watch(ctx context.Context, api client.WithWatch, list client.O
 				delete(known, name)
 			}
 		}
-		events, err := api.Watch(ctx, list, &client.ListOptions{})
+		// From that list on: what ends between the two is told, too.
+		from := &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}
+		events, err := api.Watch(ctx, list, &client.ListOptions{Raw: from})
 		if err != nil {
 			if ctx.Err() == nil {
 				w.c.t.Errorf("watch: %v", err)
