@@ -11,10 +11,11 @@ import (
 	"github.com/console-access/console-access-operator/internal/consolesim"
 )
 
-// rolloutInterval keeps drift checks out of roll-outs: they are measured in the
-// steady state, and their calls would hide what a change costs. At a tenth of a
-// week the first of 1,000 Teams was read by itself once after a minute.
-const rolloutInterval = 365 * 24 * time.Hour
+// rolloutInterval, the longest there is, keeps drift checks out of roll-outs:
+// they are measured in the steady state, and their calls would hide what a
+// change costs. It is not divided by the scale: of 1,000 Teams with a tenth of
+// it, the first one is read by itself once after a minute.
+const rolloutInterval = 168 * time.Hour
 
 // newTeamMembers is how many members a new team has.
 const newTeamMembers = 3
@@ -22,7 +23,7 @@ const newTeamMembers = 3
 // rollout measures n new objects that need a change each.
 func rollout(ctx context.Context, p programs, who contender, r rolloutPlan) (result rolloutResult, err error) {
 	progress("roll-out of %d %ss by the %s, scale %d", r.n, r.kind, who, r.at)
-	s, err := newSite(ctx, p, who, r.at, rolloutInterval)
+	s, err := newSite(ctx, p, who, r.at, r.at.real(rolloutInterval))
 	if err != nil {
 		return result, err
 	}
