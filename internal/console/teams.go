@@ -70,6 +70,21 @@ func (p *Project) TeamsNamed(name string) []Team {
 	return append(out, p.nameless[nameKey(name)]...)
 }
 
+// FormerlyNamed returns, sorted, the ids of teams that had a name and are gone:
+// reads may still show them for a moment.
+func (p *Project) FormerlyNamed(name string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for id, e := range p.byID {
+		if e.presence == Absent && sameName(e.team.Name, name) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func nameKey(name string) string { return strings.TrimSpace(name) }
 
 func sameName(a, b string) bool { return nameKey(a) == nameKey(b) }
@@ -130,7 +145,7 @@ func (p *Project) noTeam(id string, began time.Time) (seen Observation[Team]) {
 		e := p.entry(id)
 		unsettled := e.settling(began) || began.Before(p.born.Add(settle))
 		if !unsettled || e.doubtful {
-			*e = teamEntry{presence: Absent, at: began}
+			*e = teamEntry{presence: Absent, at: began, team: Team{ID: id, Name: e.team.Name}}
 		}
 		seen = e.observation()
 	})
@@ -280,7 +295,8 @@ func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
 	}
 	p.learn(id, func() {
 		now := time.Now()
-		p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}}
+		gone := Team{ID: id, Name: p.entry(id).team.Name}
+		p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}, team: gone}
 	})
 	return nil
 }

@@ -49,7 +49,9 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 			return errReserved
 		}
 		s.plan.lacked = 0
-		status.CreateIntent = &v1alpha1.CreateIntent{Name: name, Time: metav1.NowMicro()}
+		status.CreateIntent = &v1alpha1.CreateIntent{
+			Name: name, Time: metav1.NowMicro(), KnownIDs: s.Link.Project.FormerlyNamed(name),
+		}
 		return s.Record(ctx)
 	})
 	began := time.Now()

@@ -10,7 +10,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
+	"github.com/console-access/console-access-operator/internal/console/statsig"
 	"github.com/console-access/console-access-operator/internal/consolesim"
+	"github.com/console-access/console-access-operator/internal/controller/access"
 )
 
 // named is a Team for a team of another name than its own.
@@ -203,6 +206,43 @@ func TestNothingIsTakenFromATeamThatIsBeingCreated(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A team of the name that was deleted a moment ago, and is still shown to the
+// next process, is not what came of a creation.
+func TestFormerTeamOfTheName(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) { s.StaleReads = 5 * time.Second })
+		b.apply(t, object("compilers", nil))
+		b.rounds(t, 1, "compilers")
+		former := b.get(t, "compilers")
+		if err := b.Client.Delete(t.Context(), former); err != nil {
+			t.Fatal(err)
+		}
+		b.apply(t, named("again", "compilers"))
+		b.loses(consolesim.EffectCutAfter)
+		b.once(t, "compilers")
+		b.once(t, "again")
+		api, err := statsig.New(statsig.Config{Endpoint: b.url, APIKey: apiKey, Limiter: b.project.Limiter(), Transport: b.transport})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.project.Close()
+		b.project = console.NewProject(api, b.project.Limiter())
+		b.Links.Set("default", b.link())
+		b.Memory, b.plans = &access.Memory{}, plans{}
+		time.Sleep(time.Second)
+		for range 20 {
+			b.once(t, "again")
+			time.Sleep(time.Second)
+		}
+		b.rounds(t, 2, "again")
+		b.owns(t, "again", "compilers")
+		if teams := b.sim.Teams(); len(teams) != 1 || teams[0].ID == former.Status.ID {
+			t.Errorf("the console has %+v, and had %s", teams, former.Status.ID)
+		}
+		b.project.Close()
+	})
 }
 
 // Two processes may record the same name for two Teams: neither takes what
