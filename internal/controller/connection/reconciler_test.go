@@ -103,6 +103,45 @@ func (b *bench) wants(t *testing.T, reason, message string) {
 	t.Errorf("not %s (%q): %+v", reason, message, b.get(t).Status.Conditions)
 }
 
+// How the quota stands is told soon while somebody waits for a turn, and seldom
+// while it is merely drawn from.
+func TestHowOftenTheQuotaIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		requests int32
+		draw     func(p *console.Project, key string)
+		least    int
+		most     int
+	}{
+		{"drawn from", 100, func(p *console.Project, key string) {
+			_, _ = p.FetchUser(context.Background(), console.Caller{Key: key, Lane: quota.Change}, "nobody@example.com")
+		}, 2, 3},
+		{"waited for", 1, func(p *console.Project, key string) {
+			_, _ = p.Limiter().TryAcquire(quota.Request{Key: key, Lane: quota.Change, Notify: func() {}})
+		}, 10, 13},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.edit(t, func(c *v1alpha1.ConsoleConnection) {
+					c.Spec.RateLimit.Windows = []v1alpha1.RateLimitWindow{{Requests: tt.requests, Per: metav1.Duration{Duration: time.Hour}}}
+				})
+				b.reconcile(t)
+				before := b.patches
+				for i := range 60 {
+					tt.draw(b.Links.Get("default").Project, fmt.Sprint(i))
+					if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Name: "default"}}); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+				}
+				if n := b.patches - before; n < tt.least || n > tt.most {
+					t.Errorf("%d patches within a minute, want %d to %d", n, tt.least, tt.most)
+				}
+			})
+		})
+	}
+}
+
 func TestOneListingOfEach(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.sim.Seed(3, 2, 1)

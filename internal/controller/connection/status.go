@@ -19,8 +19,12 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// quotaPause is the least time between two writes of how the quota stands.
-const quotaPause = 5 * time.Second
+// The least time between two writes of how the quota stands: while somebody
+// waits for a turn, and while used tokens merely come back.
+const (
+	quotaPause = 5 * time.Second
+	idlePause  = 30 * time.Second
+)
 
 // finish writes the verdict, the counts and the quota into the status, if that
 // changes it.
@@ -51,18 +55,19 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 	if st.link != nil {
 		onTime(c, st.link, status)
 	}
+	pause := quotaPause
 	said := !equality.Semantic.DeepEqual(before.Status, *status)
 	if st.link != nil {
 		r.count(status, st.link)
-		moving := r.quota(status, st)
-		if moving && (again == 0 || again > quotaPause) {
-			again = quotaPause
+		var moving bool
+		if moving, pause = r.quota(status, st); moving && (again == 0 || again > pause) {
+			again = pause
 		}
 	} else if status.Quota != nil {
 		// Whoever draws from a quota again, with another key, has to know which.
 		status.Quota = &v1alpha1.QuotaStatus{Group: status.Quota.Group}
 	}
-	if equality.Semantic.DeepEqual(before.Status, *status) || !said && time.Since(st.told) < quotaPause {
+	if equality.Semantic.DeepEqual(before.Status, *status) || !said && time.Since(st.told) < pause {
 		return ctrl.Result{RequeueAfter: max(again, 0)}, nil
 	}
 	st.told = time.Now()
@@ -88,16 +93,20 @@ func (r *Reconciler) count(status *v1alpha1.ConsoleConnectionStatus, link *acces
 	status.HeldDeletes, status.ApprovedDeletes = int32(held), int32(approved)
 }
 
-// quota tells how the rate limit stands, and reports whether that is about to
-// change by itself.
-func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) bool {
+// quota tells how the rate limit stands. It reports whether that is about to
+// change by itself, and how long to wait before that is told.
+func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) (moving bool, pause time.Duration) {
 	stats := st.link.Project.Limiter().Stats()
 	told := &v1alpha1.QuotaStatus{Group: st.group, Waiting: v1alpha1.LaneCounts{
 		Revoke: int32(stats.Waiting[quota.Revoke]),
 		Change: int32(stats.Waiting[quota.Change]),
 		Drift:  int32(stats.Waiting[quota.Drift]),
 	}}
-	moving := slices.Max(stats.Waiting[:]) > 0
+	pause = idlePause
+	none := v1alpha1.LaneCounts{}
+	if told.Waiting != none || status.Quota != nil && status.Quota.Waiting != none || !stats.ClosedUntil.IsZero() {
+		moving, pause = true, quotaPause
+	}
 	var summary []string
 	for _, w := range stats.Windows {
 		moving = moving || w.Used > 0
@@ -113,7 +122,7 @@ func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) 
 		told.ClosedUntil = ptr(metav1.NewTime(stats.ClosedUntil).Rfc3339Copy())
 	}
 	status.Quota = told
-	return moving
+	return moving, pause
 }
 
 // short writes a duration without its trailing zero units: 15m, not 15m0s.
