@@ -45,9 +45,9 @@ func (s *team) settleIntent(ctx context.Context) (*condition.Verdict, error) {
 // resolveIntent finds out what became of an attempt to create the team.
 func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
 	status := &s.obj.Status
-	if s.plan.intentEnded.IsZero() {
-		// The attempt was made by a process before this one; it has ended by now.
-		s.plan.intentEnded = time.Now()
+	if recorded := status.CreateIntent.Time.UnixMicro(); s.plan.intentEnded.IsZero() || s.plan.intent != recorded {
+		// The attempt was made by another process, which has ended by now.
+		s.plan.intent, s.plan.intentEnded = recorded, time.Now()
 	}
 	rank, shown, err := s.rank(ctx)
 	if err != nil {

@@ -208,6 +208,40 @@ func TestNothingIsTakenFromATeamThatIsBeingCreated(t *testing.T) {
 	}
 }
 
+// What another process records anew is given its own time to show.
+func TestIntentsOfAnotherProcess(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		intend := func() {
+			t.Helper()
+			team := b.get(t, "compilers")
+			team.Status.ID, team.Status.CreateIntent = "", &v1alpha1.CreateIntent{Name: "compilers", Time: metav1.NowMicro()}
+			if err := b.Client.Status().Update(t.Context(), team); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.apply(t, object("compilers", nil))
+		intend()
+		b.rounds(t, 2, "compilers")
+		b.owns(t, "compilers", "compilers")
+		b.sim.RemoveTeam(b.get(t, "compilers").Status.ID)
+		b.list(t)
+		made := b.sim.Count(consolesim.CreateTeam)
+		intend()
+		for range 20 {
+			b.once(t, "compilers")
+			time.Sleep(time.Second)
+		}
+		if n := b.sim.Count(consolesim.CreateTeam) - made; n != 0 {
+			t.Errorf("%d teams were made while the other's may yet be shown", n)
+		}
+		b.sim.PutTeam(consolesim.Team{ID: "late", Name: "compilers"})
+		b.rounds(t, 2, "compilers")
+		if id := b.get(t, "compilers").Status.ID; id != "late" {
+			t.Errorf("it stands for %q", id)
+		}
+	})
+}
+
 // A team of the name that was deleted a moment ago, and is still shown to the
 // next process, is not what came of a creation.
 func TestFormerTeamOfTheName(t *testing.T) {

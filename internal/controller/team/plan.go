@@ -13,7 +13,9 @@ import (
 // survive the process.
 type plan struct {
 	uid types.UID
-	// intentEnded is when the attempt behind the create intent had ended.
+	// intent is when the create intent was recorded, in microseconds as it is
+	// stored, whose attempt had ended at intentEnded.
+	intent      int64
 	intentEnded time.Time
 	// rivals are the intents of others for the same name, and since when they are
 	// known.
