@@ -56,7 +56,7 @@ func (w *world) checkOwners(teams []*v1alpha1.Team) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.ledger.made)) {
 		team, there := w.sim.Team(id)
-		if there && len(owners[id]) == 0 && !w.ledger.let[id] && !w.ledger.letNames[team.Name] {
+		if there && len(owners[id]) == 0 && !w.ledger.let[id] && !w.ledger.letNames[team.Name] && !suspendedCreator(teams, team.Name) {
 			w.fail("nobody owns the team %q, %s, that was made", team.Name, id)
 		}
 	}
@@ -65,6 +65,14 @@ func (w *world) checkOwners(teams []*v1alpha1.Team) {
 			w.fail("%v all stand for the team %s", owning, id)
 		}
 	}
+}
+
+// suspendedCreator reports whether a Team was told to do nothing before it knew
+// what came of a team of that name.
+func suspendedCreator(teams []*v1alpha1.Team, name string) bool {
+	return slices.ContainsFunc(teams, func(t *v1alpha1.Team) bool {
+		return t.Spec.Suspend && t.Status.CreateIntent != nil && t.Status.CreateIntent.Name == name
+	})
 }
 
 // standsFor returns the teams that are a Team's own: the one whose id it knows,
@@ -162,8 +170,12 @@ func (w *world) excuses(t *v1alpha1.Team, teams []*v1alpha1.Team, reason string)
 		})
 	case v1alpha1.ReasonAlreadyExists:
 		return slices.ContainsFunc(w.sim.TeamsNamed(t.ConsoleName()), func(s consolesim.Team) bool { return s.ID != t.Status.ID })
+	case v1alpha1.ReasonProgressing:
+		return suspendedCreator(teams, t.ConsoleName())
 	case v1alpha1.ReasonRejected:
-		return t.Status.ID == "" && len(w.standsFor(t)) > 0 // nobody tells its id, so it cannot be changed
+		// Nobody tells its id, so it can be neither changed nor read.
+		return t.Status.ID == "" && len(w.standsFor(t)) > 0 ||
+			t.Spec.Mode == v1alpha1.ModeObserve && !w.plan.behavior.ListReturnsID && !w.plan.behavior.ListTeamsWithMembers
 	case v1alpha1.ReasonUserNotFound:
 		return slices.ContainsFunc(slices.Concat(t.Spec.Members, t.Spec.Admins), func(email v1alpha1.EmailAddress) bool {
 			_, there := w.sim.User(string(email))
@@ -210,7 +222,7 @@ func differs(t *v1alpha1.Team, team consolesim.Team) string {
 			out = append(out, fmt.Sprintf("members %v, want %v", have, want))
 		}
 	}
-	if s.DefaultGateMetrics != nil && len(s.DefaultGateMetrics) != len(team.DefaultGateMetrics) {
+	if s.DefaultGateMetrics != nil && !slices.Equal(printed(s.DefaultGateMetrics), printed(team.DefaultGateMetrics)) {
 		out = append(out, fmt.Sprintf("gate metrics %v, want %v", team.DefaultGateMetrics, s.DefaultGateMetrics))
 	}
 	if s.RequireReviews != nil && *s.RequireReviews != (team.RequireReviews != nil && *team.RequireReviews) {
@@ -220,6 +232,16 @@ func differs(t *v1alpha1.Team, team consolesim.Team) string {
 		out = append(out, fmt.Sprintf("reviewApproval %s, want %s", team.ReviewApproval, s.ReviewApproval))
 	}
 	return strings.Join(out, "; ")
+}
+
+// printed are the items of a list, in any order.
+func printed[T any](list []T) []string {
+	var out []string
+	for _, item := range list {
+		out = append(out, fmt.Sprint(item))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func lowered[S ~string](list []S) []string {

@@ -148,7 +148,13 @@ func (m *people) secret() *corev1.Secret { return all[*corev1.Secret](m.w.kube)[
 
 func (m *people) key() string { return string(m.secret().Data["apiKey"]) }
 
+// setKey changes the key when there is one leader only, and for the next time:
+// two that learn of it at different moments draw from quotas of their own.
 func (m *people) setKey(key string) {
+	for len(m.w.processes) > 1 {
+		m.w.crash(m.w.processes[0])
+	}
+	m.keyAt = m.w.now()
 	m.w.note("people put %s into the Secret", key)
 	edit(m.w.kube, m.secret(), func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(key)} })
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,13 +15,15 @@ import (
 )
 
 var (
-	count = flag.Int("histories", 100, "how many histories are run")
+	count = flag.Int("histories", 200, "how many histories are run")
 	first = flag.Uint64("first", 1, "the seed of the first one; the others follow")
 	one   = flag.Uint64("seed", 0, "replays the history of that seed, and prints all that happened")
 )
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
+	// Little is alive at any time, and much is thrown away.
+	debug.SetGCPercent(800)
 	os.Exit(m.Run())
 }
 
@@ -110,7 +113,7 @@ func TestHistories(t *testing.T) {
 			t.Errorf("seed %d: %s", r.seed, wrong)
 		}
 		if n := total.add(r); n%500 == 0 {
-			fmt.Printf("%d histories after %v\n", n, time.Since(began).Round(time.Second))
+			fmt.Printf("%d of %d histories after %v\n", n, *count, time.Since(began).Round(time.Second))
 		}
 	})
 	t.Logf("\n%s", total.table(time.Since(began)))

@@ -39,6 +39,8 @@ type ledger struct {
 	specs map[client.ObjectKey][]version
 	// managed are the people whom a UserRole ever named.
 	managed map[string]bool
+	// removed is when each team was deleted through the API, approved or not.
+	removed []time.Duration
 	// quiet is the time of the last write to the console, and to the status of
 	// a Team or UserRole.
 	wrote, told time.Duration
@@ -162,7 +164,30 @@ func (l *ledger) served(x *exchange) {
 			l.changed(before, now[id])
 		}
 	}
+	if x.request.Method == http.MethodDelete && len(now) < len(l.teams) {
+		l.removedOne()
+	}
 	l.teams = now
+}
+
+// The brake counts a deletion when it is sent; it takes effect at most
+// brakeTransit later.
+const (
+	brakePer     = time.Minute
+	brakeTransit = 40 * time.Second
+)
+
+// removedOne checks that the brake holds, as long as nobody approves and there
+// is but one to count.
+func (l *ledger) removedOne() {
+	w := l.w
+	if w.calm || w.plan.leaders {
+		return
+	}
+	l.removed = append(l.removed, w.now())
+	if i := len(l.removed) - 1 - int(w.plan.brake); i >= 0 && w.now()-l.removed[i] < brakePer-brakeTransit {
+		w.fail("%d teams were deleted within %v, and nobody approved", w.plan.brake+1, w.now()-l.removed[i])
+	}
 }
 
 // changed checks that nobody left a team through the API whom its Team kept

@@ -88,7 +88,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return r.response, r.err
 	case <-req.Context().Done():
 		connected(req.Context())
-		w.post(&ask{key: "gives up " + x.text, by: t.p, do: x.abandon})
+		// Several may give up at the same moment: the world says who is first.
+		t.p.ask("gives up "+x.text, x.abandon)
 		return nil, req.Context().Err()
 	}
 }

@@ -32,6 +32,8 @@ var (
 type people struct {
 	w    *world
 	keys int
+	// keyAt is when the key was last changed.
+	keyAt time.Duration
 	// reserved is until when nobody gives a Team a name that somebody has just
 	// given to a team by hand: who was first could not be told.
 	reserved map[string]time.Duration
@@ -95,7 +97,7 @@ func (m *people) begin() {
 // secondLeader has another process run beside the one there is, for a while.
 func (m *people) secondLeader() {
 	w := m.w
-	if len(w.processes) != 1 {
+	if len(w.processes) != 1 || m.keys > 0 && w.now()-m.keyAt < time.Minute {
 		return
 	}
 	former := w.processes[0]
@@ -107,7 +109,7 @@ func (m *people) secondLeader() {
 func (m *people) act() {
 	oneOf(m.w,
 		m.createTeam, m.createTeam, m.createTeam, m.createTeam, m.createTeam, m.editTeam, m.editTeam, m.editTeam, m.renameTeam,
-		m.deleteTeam, m.deleteTeam,
+		m.deleteTeam, m.deleteTeam, m.deleteTeams,
 		m.createRole, m.createRole, m.editRole, m.deleteRole,
 		m.changeTeam, m.changeTeam, m.removeTeam, m.makeTeam, m.changeUser, m.changeUser, m.comeOrGo,
 		m.rotateKey, m.loseKey, m.suspend, m.request, m.restart,
@@ -211,6 +213,17 @@ func (m *people) deleteTeam() {
 	if t, ok := pick[*v1alpha1.Team](m.w); ok {
 		m.w.note("people delete %v", keyOf(t))
 		m.w.kube.delete(keyOf(t))
+	}
+}
+
+// deleteTeams deletes all Teams of a namespace.
+func (m *people) deleteTeams() {
+	namespace := oneOf(m.w, namespaces...)
+	m.w.note("people delete all Teams in %s", namespace)
+	for _, t := range all[*v1alpha1.Team](m.w.kube) {
+		if t.Namespace == namespace {
+			m.w.kube.delete(keyOf(t))
+		}
 	}
 }
 

@@ -160,6 +160,13 @@ func (w *world) crash(p *process) {
 	}
 	w.tally.crashes++
 	w.note("%s is gone", p.name)
+	w.bury(p)
+	p.stop()
+	w.after(w.plan.replacement(w), w.replace)
+}
+
+// bury has all that a process waits for end: nobody is there to see it.
+func (w *world) bury(p *process) {
 	w.mu.Lock()
 	p.dead = true
 	pending := slices.Clone(p.pending)
@@ -171,8 +178,6 @@ func (w *world) crash(p *process) {
 	for _, x := range slices.Clone(p.inFlight) {
 		x.abandon()
 	}
-	p.stop()
-	w.after(w.plan.replacement(w), w.replace)
 }
 
 // end tells a process to stop, as Kubernetes does; it may still finish what it
@@ -185,10 +190,7 @@ func (w *world) end(p *process) {
 		p.ask("end", func() {
 			w.note("%s has ended", p.name)
 			w.tally.restarts++
-			w.mu.Lock()
-			p.dead = true
-			w.mu.Unlock()
-			w.remove(p)
+			w.bury(p)
 			w.after(w.between(0, 5*time.Second), w.replace)
 		})
 	}()
