@@ -147,7 +147,9 @@ type RoleName string
 
 // SyncStatus is what every kind's status tells.
 type SyncStatus struct {
-	// observedGeneration is the generation of the spec that this status speaks of.
+	// observedGeneration is the generation of the spec that this status speaks
+	// of; -1 before the operator has looked at the object, so that kstatus does
+	// not take an object without conditions for one that is as it should be.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions: Ready always; Reconciling and Stalled only while True.

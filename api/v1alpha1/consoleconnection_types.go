@@ -361,6 +361,7 @@ type ConsoleConnection struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec ConsoleConnectionSpec `json:"spec"`
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status ConsoleConnectionStatus `json:"status,omitempty"`
 }

@@ -231,6 +231,7 @@ type Team struct {
 	// +kubebuilder:default={}
 	// +optional
 	Spec TeamSpec `json:"spec,omitempty"`
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status TeamStatus `json:"status,omitempty"`
 }

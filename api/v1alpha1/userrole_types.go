@@ -138,6 +138,7 @@ type UserRole struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec UserRoleSpec `json:"spec"`
+	// +kubebuilder:default:={"observedGeneration":-1}
 	// +optional
 	Status UserRoleStatus `json:"status,omitempty"`
 }
