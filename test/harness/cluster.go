@@ -46,7 +46,7 @@ func startCluster() (*cluster, error) {
 const currentCRDs = "config/crd/bases"
 
 func newCluster(start func(root, crds string) (*rest.Config, func() error, error), crds string) (*cluster, error) {
-	root, err := moduleRoot()
+	root, err := repositoryRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,19 @@ func newCluster(start func(root, crds string) (*rest.Config, func() error, error
 	return c, nil
 }
 
-// moduleRoot is the directory of go.mod, above that of the test.
-func moduleRoot() (string, error) {
+// repositoryRoot is the directory of PROJECT, above that of the test, which may
+// be of a module further down.
+func repositoryRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "PROJECT")); err == nil {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("there is no go.mod above the test's directory")
+			return "", errors.New("there is no PROJECT file above the test's directory")
 		}
 		dir = filepath.Dir(dir)
 	}

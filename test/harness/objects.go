@@ -64,12 +64,13 @@ func (e *Env) Create(objects ...client.Object) {
 
 // TryCreate is Create for an object that may be refused.
 func (e *Env) TryCreate(obj client.Object) error {
-	e.adopt(obj)
+	e.Adopt(obj)
 	return e.cluster.client.Create(e.T.Context(), obj)
 }
 
-// adopt makes the object one of the test's operator.
-func (e *Env) adopt(obj client.Object) {
+// Adopt makes an object that is yet to be created one of the test's operator: by
+// its label and, unless it names one, its namespace.
+func (e *Env) Adopt(obj client.Object) {
 	labels := obj.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}
@@ -105,7 +106,7 @@ func (e *Env) TryApply(manifest string) error {
 		} else if err != nil {
 			return err
 		}
-		e.adopt(obj)
+		e.Adopt(obj)
 		err := e.cluster.client.Apply(e.T.Context(), client.ApplyConfigurationFromUnstructured(obj), client.FieldOwner("test"), client.ForceOwnership)
 		if err != nil {
 			return err

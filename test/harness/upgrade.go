@@ -23,7 +23,7 @@ func Upgrading(t *testing.T, crds string, o Options) *Env {
 // server goes by them.
 func (e *Env) Upgrade() {
 	e.T.Helper()
-	root, err := moduleRoot()
+	root, err := repositoryRoot()
 	if err == nil {
 		_, err = envtest.InstallCRDs(e.Config(), envtest.CRDInstallOptions{
 			Paths: []string{filepath.Join(root, filepath.FromSlash(currentCRDs))}, ErrorIfPathMissing: true,
