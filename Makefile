@@ -77,6 +77,10 @@ test-release: ## Run the tests of images, SBOMs and the bundle, modules of their
 test-chart: controlplane ## Run the tests of the Helm chart with Helm's code, a module of its own.
 	cd test/chart && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
+.PHONY: test-gitops
+test-gitops: controlplane ## Run the tests with what Argo CD and Flux are made of, a module of its own.
+	cd test/gitops && $(GO) test $(TESTFLAGS) ./...
+
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
 	@test -n "$(KUBEBUILDER_ASSETS)" || { echo 'set KUBEBUILDER_ASSETS to a directory with kube-apiserver and etcd'; exit 2; }
