@@ -38,6 +38,8 @@ CHART = bin/chart$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
 RELEASE = bin/release$(EXE)
 BUNDLE = bin/bundle$(EXE)
+KUSTOMIZE_CONTROLLER = bin/kustomize-controller$(EXE)
+FLUX_CRDS = bin/flux-crds
 
 .DEFAULT_GOAL := help
 
@@ -78,8 +80,20 @@ test-chart: controlplane ## Run the tests of the Helm chart with Helm's code, a 
 	cd test/chart && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-gitops
-test-gitops: controlplane ## Run the tests with what Argo CD and Flux are made of, a module of its own.
+test-gitops: controlplane $(KUSTOMIZE_CONTROLLER) $(FLUX_CRDS) ## Run the tests with what Argo CD and Flux are made of, modules of their own.
 	cd test/gitops && $(GO) test $(TESTFLAGS) ./...
+
+# Flux's own controller, and the CRDs that it needs.
+FLUX = test/gitops/controllers
+
+$(KUSTOMIZE_CONTROLLER): $(FLUX)/go.mod $(FLUX)/go.sum
+	@echo "Building Flux's kustomize-controller; the first time this takes some minutes."
+	$(GO) build -C $(FLUX) -trimpath -ldflags="-s -w" -o ../../../$@ github.com/fluxcd/kustomize-controller
+
+$(FLUX_CRDS): $(FLUX)/go.mod $(CONTROLLER_GEN)
+	cd $(FLUX) && ../../../$(CONTROLLER_GEN) crd output:crd:dir=../../../$@ \
+		paths=github.com/fluxcd/kustomize-controller/api/v1 paths=github.com/fluxcd/source-controller/api/v1
+	@touch $@
 
 .PHONY: test-envtest
 test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
