@@ -86,6 +86,13 @@ func TestHazard07_LabelsDeleteNothing(t *testing.T) {
 // TestHazard08_SecretGoneFirst: without the Secret a deletion says what it
 // needs; the Secret back, or a person's word, ends it.
 func TestHazard08_SecretGoneFirst(t *testing.T) {
+	for _, connection := range []string{"stays", "is deleted"} {
+		t.Run("the connection "+connection, func(t *testing.T) { secretGoneFirst(t, connection == "is deleted") })
+	}
+}
+
+func secretGoneFirst(t *testing.T, connectionToo bool) {
+	t.Helper()
 	e := harness.Shared(t, harness.Options{})
 	forced, patient := e.Team("forced", v1alpha1.TeamSpec{}), e.Team("patient", v1alpha1.TeamSpec{})
 	role := e.UserRole(alan, "Admin", func(s *v1alpha1.UserRoleSpec) { s.DeletionPolicy = v1alpha1.UserRoleRestore })
@@ -93,6 +100,10 @@ func TestHazard08_SecretGoneFirst(t *testing.T) {
 	e.WaitReady(forced, patient, role)
 	e.Delete(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: e.Operator.Namespace, Name: e.Connection.Name}})
 	e.WaitReason(e.Connection, v1alpha1.ReasonConnectionNotReady)
+	if connectionToo {
+		e.Delete(e.Connection)
+		e.WaitMessage(e.Connection, v1alpha1.ReasonConnectionNotReady, "There is no Secret", "is being deleted")
+	}
 	e.Delete(forced, patient, role)
 	for _, obj := range []client.Object{forced, patient, role} {
 		e.WaitMessage(obj, v1alpha1.ReasonConnectionNotReady, "Secret", v1alpha1.ForceOrphanAnnotation+"=true")
@@ -106,6 +117,9 @@ func TestHazard08_SecretGoneFirst(t *testing.T) {
 	e.WaitGone(patient)
 	if left := e.Sim.TeamsNamed("patient"); len(left) != 0 {
 		t.Errorf("teams %+v, want it deleted once there is a key", left)
+	}
+	if connectionToo {
+		e.WaitGone(e.Connection)
 	}
 }
 

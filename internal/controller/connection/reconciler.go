@@ -134,8 +134,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{}, err
 		}
 		// The link stays while objects that use it are to be deleted.
-		if _, _, err := r.sync(ctx, connection); err != nil {
+		state, _, err := r.sync(ctx, connection)
+		if err != nil {
 			return ctrl.Result{}, err
+		}
+		if state.Reason == v1alpha1.ReasonConnectionNotReady {
+			// They cannot go before this is put right, and learn of it from here.
+			v = state
+			v.Message += " This connection is being deleted, and stays until the objects that use it are gone."
 		}
 		return r.finish(ctx, connection, v, time.Second)
 	}
