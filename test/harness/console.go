@@ -35,13 +35,25 @@ func (e *Env) Writes(mark int) []consolesim.Request {
 // after the mark, in this order.
 func (e *Env) WantWrites(mark int, endpoints ...string) {
 	e.T.Helper()
-	var got []string
-	for _, r := range e.Writes(mark) {
-		got = append(got, r.Endpoint)
-	}
-	if !slices.Equal(got, endpoints) {
+	if got := e.written(mark); !slices.Equal(got, endpoints) {
 		e.Fatalf("the console was written to by %v, want %v", got, endpoints)
 	}
+}
+
+// WantWritesInAnyOrder is WantWrites for writes of which none waits for another.
+func (e *Env) WantWritesInAnyOrder(mark int, endpoints ...string) {
+	e.T.Helper()
+	got := e.written(mark)
+	if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(endpoints))) {
+		e.Fatalf("the console was written to by %v, want %v in any order", got, endpoints)
+	}
+}
+
+func (e *Env) written(mark int) (endpoints []string) {
+	for _, r := range e.Writes(mark) {
+		endpoints = append(endpoints, r.Endpoint)
+	}
+	return endpoints
 }
 
 // WantQuiet fails the test if anything is written to the console during the
