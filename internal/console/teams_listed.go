@@ -1,0 +1,132 @@
+package console
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// acceptTeams takes over what a listing holds, and lacks.
+func (p *Project) acceptTeams(l Listing[Team]) {
+	before := p.TeamsRead().StartedAt
+	p.mu.Lock()
+	var change Change
+	known, nameless, listed := p.identify(l.Items)
+	for _, team := range known {
+		former := p.nameOf(team.ID)
+		if p.acceptTeam(team, l.StartedAt) {
+			change.TeamIDs = append(change.TeamIDs, team.ID)
+			change.TeamNames = append(change.TeamNames, team.Name)
+			if former != "" && !sameName(former, team.Name) {
+				change.TeamNames = append(change.TeamNames, former)
+			}
+		}
+	}
+	for id, e := range p.byID {
+		if e.forgettable(l.StartedAt) {
+			delete(p.byID, id)
+		}
+		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
+			continue
+		}
+		e.presence = Unlisted
+		change.TeamIDs = append(change.TeamIDs, id)
+		change.TeamNames = append(change.TeamNames, e.team.Name)
+	}
+	for name, teams := range nameless {
+		if !reflect.DeepEqual(p.nameless[name], teams) {
+			change.TeamNames = append(change.TeamNames, name)
+		}
+	}
+	for name := range p.nameless {
+		if len(nameless[name]) == 0 {
+			change.TeamNames = append(change.TeamNames, name)
+		}
+	}
+	p.nameless = nameless
+	// An empty listing tells nothing of what listings hold.
+	p.listsMembers = len(l.Items) > 0 && !slices.ContainsFunc(l.Items, func(t Team) bool { return !t.MembersKnown })
+	p.mu.Unlock()
+	p.publish(change)
+}
+
+// identify finds the ids of listed teams that came without: one of the name of a
+// known team that is not listed by its id is that team. Of several of one name it
+// is the one that looks like it; when none does, the team is listed, but nothing
+// is taken from the listing. It needs p.mu.
+func (p *Project) identify(items []Team) (known []Team, nameless map[string][]Team, listed map[string]bool) {
+	listed, nameless = map[string]bool{}, map[string][]Team{}
+	for _, team := range items {
+		if team.ID == "" {
+			nameless[nameKey(team.Name)] = append(nameless[nameKey(team.Name)], team)
+			continue
+		}
+		listed[team.ID] = true
+		known = append(known, team)
+	}
+	for _, name := range slices.Sorted(maps.Keys(nameless)) {
+		teams := nameless[name]
+		id := p.idOf(name, listed)
+		if id == "" {
+			continue
+		}
+		listed[id] = true
+		i := slices.IndexFunc(teams, func(t Team) bool { return len(teams) == 1 || sameTeam(p.byID[id].team, t) })
+		if i >= 0 {
+			teams[i].ID = id
+			known = append(known, teams[i])
+		}
+		if teams = slices.Delete(teams, max(i, 0), max(i, 0)+1); len(teams) == 0 {
+			delete(nameless, name)
+			continue
+		}
+		nameless[name] = teams
+	}
+	return known, nameless, listed
+}
+
+// acceptTeam takes over a listed team and reports whether that was news. It
+// needs p.mu.
+func (p *Project) acceptTeam(team Team, began time.Time) bool {
+	e, ok := p.byID[team.ID]
+	if !ok {
+		e = &teamEntry{}
+		p.byID[team.ID] = e
+	}
+	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
+	if masked || e.settling(began) && (e.doubtful || e.presence == Absent) || e.at.After(began) {
+		return false
+	}
+	whole := began
+	if !team.MembersKnown {
+		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
+		whole = e.whole
+	}
+	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
+	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began, wake: e.keep(began)}
+	return news
+}
+
+// nameOf is the name that the team with an id is known by. It needs p.mu.
+func (p *Project) nameOf(id string) string {
+	if e, ok := p.byID[id]; ok && e.presence == Present {
+		return e.team.Name
+	}
+	return ""
+}
+
+// idOf finds the only team of that name whose id is known from elsewhere, but
+// not from this listing. It needs p.mu.
+func (p *Project) idOf(name string, listed map[string]bool) string {
+	id := ""
+	for known, e := range p.byID {
+		if e.presence != Absent && !listed[known] && sameName(e.team.Name, name) {
+			if id != "" {
+				return ""
+			}
+			id = known
+		}
+	}
+	return id
+}
