@@ -15,7 +15,7 @@ import (
 )
 
 // maxSteps ends a history that does not: nothing needs so many.
-const maxSteps = 400_000
+const maxSteps = 1_000_000
 
 // A world is everything outside of the operator's processes. It does one thing
 // at a time, when everybody else waits, so that nothing depends on how
