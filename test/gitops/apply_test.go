@@ -63,7 +63,7 @@ func TestApply(t *testing.T) {
 	apply(e, m, objects)
 	// The operator does not run yet: nothing is ready for want of a status.
 	for _, obj := range objects {
-		want(t, read(e, obj), progressing, "The operator has not looked at it yet.")
+		want(t, e.Live(obj), progressing, "The operator has not looked at it yet.")
 	}
 	if err := waitFor(m, objects, time.Second); err == nil || !strings.HasPrefix(err.Error(), "timeout waiting for") {
 		t.Errorf("without the operator: %v; want a time-out", err)
@@ -108,7 +108,7 @@ func TestApplyOfAFailure(t *testing.T) {
 		t.Errorf("%v\nwant %s", err, want)
 	}
 	e.WaitMessage(typed(protected), v1alpha1.ReasonProtectedUser, "protects ada@example.com")
-	result, live := compute(t, read(e, protected)), harness.Ready(refreshed(e, protected))
+	result, live := compute(t, e.Live(protected)), harness.Ready(refreshed(e, protected))
 	if result.Message != live.Message {
 		t.Errorf("kstatus says %q, the object %q", result.Message, live.Message)
 	}

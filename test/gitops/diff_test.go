@@ -40,7 +40,7 @@ func TestNoDifferences(t *testing.T) {
 		e.WaitReady(allTyped(desired)...)
 		e.Compared(1)
 		for _, obj := range desired {
-			live := read(e, obj)
+			live := e.Live(obj)
 			if patch := threeWay(t, obj, live); patch != "{}" {
 				t.Errorf("%s %s, applied %s, differs: %s", obj.GetKind(), obj.GetName(), way, patch)
 			}
@@ -61,7 +61,7 @@ func wantNoticed(e *harness.Env, obj *unstructured.Unstructured) {
 	e.T.Helper()
 	changed := obj.DeepCopy()
 	set(e.T, changed, "Another", "spec", "description")
-	if patch := threeWay(e.T, changed, read(e, obj)); patch != `{"spec":{"description":"Another"}}` {
+	if patch := threeWay(e.T, changed, e.Live(obj)); patch != `{"spec":{"description":"Another"}}` {
 		e.T.Errorf("a changed description makes this difference: %s", patch)
 	}
 	dry := serverSide(e, changed, client.DryRunAll)

@@ -36,7 +36,7 @@ func TestConnectionDeletedFirst(t *testing.T) {
 	connection := named(t, objects, "ConsoleConnection", e.Namespace)
 	e.Delete(typed(connection))
 	e.WaitMessage(typed(connection), v1alpha1.ReasonInUse, "5 objects still use this connection", "Team "+e.Namespace+"/growth")
-	if got := bothWays(t, read(e, connection)); got.Status != degraded.argo || got.DeletionMessage != got.Message {
+	if got := bothWays(t, e.Live(connection)); got.Status != degraded.argo || got.DeletionMessage != got.Message {
 		t.Errorf("Argo CD shows %+v", got)
 	}
 	e.Sim.PutUser(consolesim.User{Email: "edsger@example.com", Role: "Admin"})

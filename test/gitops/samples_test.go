@@ -97,17 +97,6 @@ func allTyped(objects []*unstructured.Unstructured) []client.Object {
 	return all
 }
 
-// read reads an object as the API server has it.
-func read(e *harness.Env, obj *unstructured.Unstructured) *unstructured.Unstructured {
-	e.T.Helper()
-	live := &unstructured.Unstructured{}
-	live.SetGroupVersionKind(obj.GroupVersionKind())
-	if err := e.Client().Get(e.T.Context(), client.ObjectKeyFromObject(obj), live); err != nil {
-		e.T.Fatalf("read %s %s: %v", obj.GetKind(), obj.GetName(), err)
-	}
-	return live
-}
-
 // named returns the object of a kind and name.
 func named(t *testing.T, objects []*unstructured.Unstructured, kind, name string) *unstructured.Unstructured {
 	t.Helper()

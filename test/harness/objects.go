@@ -170,6 +170,17 @@ func (e *Env) Refresh(obj client.Object) bool {
 	return err == nil
 }
 
+// Live returns what the API server has of an object now, with all its fields.
+func (e *Env) Live(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	e.T.Helper()
+	live := &unstructured.Unstructured{}
+	live.SetGroupVersionKind(obj.GroupVersionKind())
+	if err := e.cluster.client.Get(e.T.Context(), client.ObjectKeyFromObject(obj), live); err != nil {
+		e.T.Fatalf("read %s %s: %v", obj.GetKind(), obj.GetName(), err)
+	}
+	return live
+}
+
 // SetKey puts another API key into a Secret that [Env.CreateSecret] made.
 func (e *Env) SetKey(name, key string) {
 	e.T.Helper()

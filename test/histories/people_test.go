@@ -263,12 +263,8 @@ func (m *people) deleteRole() {
 
 // suspend stops the connection for some minutes.
 func (m *people) suspend() {
-	m.forAWhile(func(c *v1alpha1.ConsoleConnection, on bool) { c.Spec.Suspend = on })
-}
-
-func (m *people) forAWhile(set func(c *v1alpha1.ConsoleConnection, on bool)) {
 	c := all[*v1alpha1.ConsoleConnection](m.w.kube)[0]
-	edit(m.w.kube, c, func(c *v1alpha1.ConsoleConnection) { set(c, true) })
+	edit(m.w.kube, c, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = true })
 	m.w.note("people suspend the connection")
 	m.w.after(m.w.between(time.Second, 10*time.Minute), m.resume)
 }

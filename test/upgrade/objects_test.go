@@ -104,17 +104,6 @@ func typed(t *testing.T, obj *unstructured.Unstructured) client.Object {
 	return out
 }
 
-// reread returns what the API server has of an object now.
-func reread(e *harness.Env, obj *unstructured.Unstructured) *unstructured.Unstructured {
-	e.T.Helper()
-	now := &unstructured.Unstructured{}
-	now.SetGroupVersionKind(obj.GroupVersionKind())
-	if err := e.Client().Get(e.T.Context(), client.ObjectKeyFromObject(obj), now); err != nil {
-		e.T.Fatalf("read %s %s: %v", obj.GetKind(), obj.GetName(), err)
-	}
-	return now
-}
-
 // reason is that of an object's condition Ready, as it was recorded.
 func reason(t *testing.T, obj client.Object) string {
 	t.Helper()

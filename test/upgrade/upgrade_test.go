@@ -38,7 +38,7 @@ func TestFormerObjectsGoOn(t *testing.T) {
 	e.Upgrade()
 	inForce(e, odd(e)[0])
 	for _, obj := range recorded {
-		now := reread(e, obj)
+		now := e.Live(obj)
 		for _, part := range []string{"spec", "status"} {
 			if !reflect.DeepEqual(now.Object[part], obj.Object[part]) {
 				t.Errorf("the %s of %s %s is %v, was %v", part, obj.GetKind(), obj.GetName(), now.Object[part], obj.Object[part])
@@ -64,7 +64,7 @@ func TestFormerObjectsGoOn(t *testing.T) {
 		for _, part := range []string{"quota", "usersReadAt", "teamsReadAt", "teams"} {
 			unstructured.RemoveNestedField(was.Object, "status", part)
 		}
-		now := reread(e, was).Object["status"].(map[string]any)
+		now := e.Live(was).Object["status"].(map[string]any)
 		for field, value := range was.Object["status"].(map[string]any) {
 			if !reflect.DeepEqual(now[field], value) {
 				t.Errorf("status.%s of %s %s is %v, was %v", field, was.GetKind(), was.GetName(), now[field], value)
