@@ -70,10 +70,14 @@ type Team struct {
 // A Listing is everything a paged read brought home.
 type Listing[T any] struct {
 	Items []T
-	// Complete is false when the pages contradicted each other, so that an
-	// item may have moved between them unseen: absence from an incomplete
-	// listing means nothing.
+	// Complete is false when the pages contradicted each other, or there are
+	// several and nothing to tell whether they add up, so that an item may have
+	// moved between them unseen: absence from an incomplete listing means nothing.
 	Complete bool
+	// Digest tells which items there are, in whatever order; 0 when the pages
+	// contradicted each other. Two readings in a row of one digest are complete:
+	// what moved an item while one was read is gone from the next, or new in it.
+	Digest uint64
 	// Pages counts the requests it cost.
 	Pages int
 	// StartedAt is when the first page was asked for. The listing knows

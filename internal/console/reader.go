@@ -49,7 +49,8 @@ type ListingInfo struct {
 	// Complete is false when absence from it means nothing.
 	Complete bool
 	// Pages is what it cost.
-	Pages int
+	Pages  int
+	digest uint64
 }
 
 type waiter struct {
@@ -138,6 +139,7 @@ func (r *reader[T]) start(lane quota.Lane) {
 
 func (r *reader[T]) finish(current *run, listing Listing[T], err error) {
 	r.mu.Lock()
+	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.good.digest
 	superseded := r.running != current || r.ctx.Err() != nil
 	r.mu.Unlock()
 	if superseded {
@@ -164,7 +166,7 @@ func (r *reader[T]) finish(current *run, listing Listing[T], err error) {
 		}
 	} else {
 		r.failures = 0
-		r.good = ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages}
+		r.good = ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages, digest: listing.Digest}
 		for key, w := range r.waiters {
 			if r.satisfies(w.since) {
 				tell = append(tell, w.notify)

@@ -244,3 +244,31 @@ func expect(t *testing.T, what string, got, want console.Change) {
 		t.Errorf("%s: told of %+v, want %+v", what, got, want)
 	}
 }
+
+// Where no total tells whether pages add up, two readings in a row of the same
+// items do.
+func TestListingsThatAgree(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		b.sim.Seed(5, 0, 0)
+		b.behave(t, func(s *consolesim.Behavior) { s.MaxPageSize, s.OmitTotals = 2, true })
+		read := func(want bool) {
+			t.Helper()
+			time.Sleep(time.Second)
+			_ = b.ReadUsers(caller("anybody"), time.Now())
+			time.Sleep(time.Second)
+			if got := b.UsersRead(); got.Complete != want || time.Since(got.StartedAt) > 2*time.Second {
+				t.Errorf("the listing is %+v, want complete %v", got, want)
+			}
+		}
+		read(false)
+		read(true)
+		b.sim.PutUser(consolesim.User{Email: "new@example.com"})
+		read(false)
+		read(true)
+		// Readings that contradict themselves prove nothing, however alike.
+		b.behave(t, func(s *consolesim.Behavior) { s.MoveBetweenPages = -1 })
+		read(false)
+		read(false)
+		read(false)
+	})
+}

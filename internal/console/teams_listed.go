@@ -89,11 +89,7 @@ func (p *Project) identify(items []Team) (known []Team, nameless map[string][]Te
 // acceptTeam takes over a listed team and reports whether that was news. It
 // needs p.mu.
 func (p *Project) acceptTeam(team Team, began time.Time) bool {
-	e, ok := p.byID[team.ID]
-	if !ok {
-		e = &teamEntry{}
-		p.byID[team.ID] = e
-	}
+	e := p.entry(team.ID)
 	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
 	if masked || e.settling(began) && (e.doubtful || e.presence == Absent) || e.at.After(began) {
 		return false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/url"
 	"strconv"
 	"strings"
@@ -58,7 +59,10 @@ func list[T any](ctx context.Context, c *Client, by quota.Request, k call,
 			return console.Listing[T]{}, k.unusable(0, fmt.Errorf("the console's list has more than %d items", maxItems))
 		}
 		if p.next == "" {
-			l.Items, l.Complete = merged.items, merged.complete(p.endKnown)
+			l.Items = merged.items
+			if merged.agree(p.endKnown) {
+				l.Digest, l.Complete = merged.digest(), merged.total != nil || merged.pages == 1
+			}
 			return l, nil
 		}
 		query = c.following(k.endpoint, query, p.next)
@@ -108,16 +112,19 @@ type identity struct {
 
 // A merger puts pages together. Items can move between pages while these are
 // read, so that one is seen twice and another not at all. An item seen twice,
-// or a total that does not add up, betrays it.
+// or a total that does not add up, betrays it; without a total nothing betrays
+// an item that was deleted from a page already read, which moves another there.
 type merger[T any] struct {
 	identify func(T) identity
 	items    []T
 	at       map[string]int // index in items, by key
+	pages    int
 	total    *float64
 	steady   bool
 }
 
 func (m *merger[T]) add(p page[T]) {
+	m.pages++
 	for _, item := range p.items {
 		id := m.identify(item)
 		i, seen := m.at[id.key]
@@ -140,11 +147,20 @@ func (m *merger[T]) add(p page[T]) {
 	m.total = p.total
 }
 
-// complete tells whether nothing can have been missed. endKnown is false when
-// the last page did not say that it was the last.
-func (m *merger[T]) complete(endKnown bool) bool {
+// agree tells whether nothing in the pages contradicts anything else. endKnown
+// is false when the last page did not say that it was the last.
+func (m *merger[T]) agree(endKnown bool) bool {
 	if m.total == nil {
 		return m.steady && endKnown
 	}
 	return m.steady && *m.total == float64(len(m.at))
+}
+
+var digestSeed = maphash.MakeSeed()
+
+func (m *merger[T]) digest() (sum uint64) {
+	for key := range m.at {
+		sum += maphash.String(digestSeed, key)
+	}
+	return sum
 }

@@ -76,16 +76,19 @@ func Read(ctx context.Context, api console.API, progress Progress) (*Inventory, 
 	return inv, nil
 }
 
-// list reads a listing until its pages agree with each other.
+// list reads a listing until its pages agree with each other, and where that
+// does not prove it complete, with those of the reading before.
 func list[T any](ctx context.Context, what string, read func(context.Context, quota.Request) (console.Listing[T], error)) ([]T, error) {
+	digest := uint64(0)
 	for range maxReads {
 		l, err := again(ctx, func() (console.Listing[T], error) { return read(ctx, by) })
 		if err != nil {
 			return nil, err
 		}
-		if l.Complete {
+		if l.Complete || digest != 0 && l.Digest == digest {
 			return l.Items, nil
 		}
+		digest = l.Digest
 	}
 	return nil, fmt.Errorf("the console's list of %s changed each of the %d times it was read, so something may be missing from it: "+
 		"try again when nobody changes %[1]s", what, maxReads)
