@@ -16,7 +16,7 @@ import (
 type Memo struct {
 	uid types.UID
 	// version is the resourceVersion of our last write to Kubernetes. Anything
-	// older that the cache shows is history.
+	// older that the cache shows is history. [Memory.wrote] sets it.
 	version string
 	lag     Lag
 	// released: our finalizer was taken away; no copy that has it is current.
@@ -88,6 +88,22 @@ func (m *Memory) Of(name types.NamespacedName, uid types.UID) *Memo {
 		m.memos[name] = memo
 	}
 	return memo
+}
+
+// wrote notes that our last write left an object at a version.
+func (m *Memory) wrote(memo *Memo, version string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	memo.version = version
+}
+
+// ours reports whether our last write to an object is its newest, as far as is
+// known of it.
+func (m *Memory) ours(obj client.Object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	memo, ok := m.memos[client.ObjectKeyFromObject(obj)]
+	return ok && (memo.version == obj.GetResourceVersion() || precedes(obj.GetResourceVersion(), memo.version))
 }
 
 // Forget drops the memo of an object that is gone.

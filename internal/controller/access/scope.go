@@ -247,7 +247,7 @@ func (s *Scope) wrote(target v1alpha1.AccessObject) {
 	s.Obj.SetManagedFields(target.GetManagedFields())
 	s.Obj.GetObjectKind().SetGroupVersionKind(target.GetObjectKind().GroupVersionKind())
 	s.saved = target
-	s.Memo.version = target.GetResourceVersion()
+	s.Memory.wrote(s.Memo, target.GetResourceVersion())
 }
 
 // Finish ends the reconciliation: it writes the verdict, or that of err, into

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
 
 // Setup adds a controller for the desk's kind: it follows the objects, their
@@ -61,6 +64,7 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(d.Kind)).
 		For(kind, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(kind, d.overwritten()).
 		Watches(kind, contenders).
 		Watches(&v1alpha1.ConsoleConnection{}, ofConnection, builder.WithPredicates(connectionChanged())).
 		Watches(&corev1.Namespace{}, ofNamespace, builder.WithPredicates(labelsChanged())).
@@ -112,6 +116,26 @@ func connectionChanged() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || ready(e.ObjectOld) != ready(e.ObjectNew)
+		},
+	}
+}
+
+// overwrittenPause bounds how often two processes that both believe that they
+// lead contradict each other.
+const overwrittenPause = 5 * time.Second
+
+// overwritten is a watch handler that has an object looked at of which somebody
+// else says that it is, or is not, Ready: a leader that was deposed and does not
+// know yet, or a person.
+func (d *Desk) overwritten() handler.EventHandler {
+	ready := func(obj client.Object) bool {
+		return condition.IsReady(obj.(v1alpha1.AccessObject).Sync().Conditions, obj.GetGeneration())
+	}
+	return handler.Funcs{
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if ready(e.ObjectOld) != ready(e.ObjectNew) && !d.Memory.ours(e.ObjectNew) {
+				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.ObjectNew)}, overwrittenPause)
+			}
 		},
 	}
 }
