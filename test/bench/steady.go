@@ -181,8 +181,8 @@ func (m *steadyRun) idle(ctx context.Context) error {
 	if err := m.checkEvery(ctx, m.interval); err != nil {
 		return err
 	}
-	// What the changed interval itself causes is not idleness.
-	if err := m.sleep(ctx, 2*time.Second); err != nil {
+	// The changed interval has every object looked at, which is not idleness.
+	if err := m.sleep(ctx, 2*time.Second+time.Duration(m.objects)*time.Millisecond); err != nil {
 		return err
 	}
 	before, err := m.running.usage()

@@ -22,9 +22,11 @@ const (
 	// lateArrival is how long after the client gave up the console may still
 	// see a request: the quota relies on ten seconds.
 	lateArrival = 9 * time.Second
-	// lateEffect is how long after it arrived a request may take effect: the
-	// journal relies on half a minute after the client's half minute.
+	// lateEffect is how long after it arrived a request may take effect, and
+	// lateAfter how long after the client gave up: the journal relies on half a
+	// minute after the client's half minute.
 	lateEffect = 50 * time.Second
+	lateAfter  = 20 * time.Second
 	// staleReads is how long reads may show what was before a write.
 	staleReads = 5 * time.Second
 )
@@ -184,6 +186,9 @@ func (n *network) arrive(x *exchange) {
 func (n *network) arriveSlowly(x *exchange) {
 	w := n.w
 	delay := w.between(time.Second, lateEffect)
+	if end, ok := x.request.Context().Deadline(); ok {
+		delay = min(delay, time.Until(end)+lateAfter)
+	}
 	w.sim.Inject(consolesim.Fault{Effect: consolesim.EffectLatency, Delay: delay, Times: 1})
 	go func() {
 		r := n.serve(context.Background(), x)

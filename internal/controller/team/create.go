@@ -56,9 +56,8 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 	})
 	began := time.Now()
 	made, err := s.Link.Project.CreateTeam(sending, s.Writer(quota.Change), definition)
-	s.plan.intentEnded = time.Now()
 	if status.CreateIntent != nil {
-		s.plan.intent = status.CreateIntent.Time.UnixMicro()
+		s.plan.attempted(status.CreateIntent.Time.UnixMicro(), false)
 	}
 	if errors.Is(err, errReserved) {
 		v := condition.Progressing(fmt.Sprintf("Another Team is creating a team named %q just now; it is looked at again in a moment.", name))

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
@@ -20,10 +18,14 @@ import (
 // not show it yet, so that a team is not known to be absent before the last.
 var lookups = []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Second}
 
-// rivalry is how long after an intent of another Team is first heard of, which
-// another process may have recorded, what came of it is shown: a request ends
-// within half a minute, and its last lookup is as long after that.
+// rivalry is how long after an intent is first heard of that another process
+// may have recorded what came of it is shown: a request ends within half a
+// minute, and its last lookup is as long after that.
 var rivalry = 30*time.Second + lookups[len(lookups)-1]
+
+// proof is how many listings must lack a team: a deletion and a creation between
+// two pages can hide a team from one whose total adds up.
+const proof = 2
 
 const lookingUp = "The console did not say whether the team was created; it is looked up before anything is sent again."
 
@@ -46,21 +48,13 @@ func (s *team) settleIntent(ctx context.Context) (*condition.Verdict, error) {
 func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
 	status := &s.obj.Status
 	if recorded := status.CreateIntent.Time.UnixMicro(); s.plan.intentEnded.IsZero() || s.plan.intent != recorded {
-		// The attempt was made by another process, which has ended by now.
-		s.plan.intent, s.plan.intentEnded = recorded, time.Now()
+		s.plan.attempted(recorded, true)
 	}
 	rank, shown, err := s.rank(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	since, next := s.plan.intentEnded, time.Time{}
-	for _, pause := range lookups {
-		if at := s.plan.intentEnded.Add(pause); time.Now().After(at) {
-			since = at
-		} else if next.IsZero() {
-			next = at
-		}
-	}
+	since, next := s.plan.lookup(time.Now())
 	if left := time.Until(shown); left > 0 {
 		v := condition.Progressing(lookingUp)
 		v.RetryAfter = left + time.Millisecond
@@ -89,7 +83,12 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		// The console tells no ids: the intent stays, as the proof that a team
 		// of this name is ours.
 		return &console.Observation[console.Team]{Presence: console.Present, Value: found[0]}, nil, nil
-	case !next.IsZero():
+	}
+	s.plan.missed(s.Link.Project.TeamsRead().StartedAt)
+	if next.IsZero() && s.plan.missing < proof {
+		next = s.plan.missingAt.Add(lookups[0])
+	}
+	if !next.IsZero() {
 		v := condition.Progressing(lookingUp)
 		v.RetryAfter = time.Until(next) + time.Millisecond
 		return nil, &v, nil
@@ -156,15 +155,9 @@ func (s *team) rank(ctx context.Context) (rank int, shown time.Time, err error) 
 // do not know yet, the oldest first. Whether the connection still admits them
 // makes no difference: the request was sent.
 func (s *team) creators(ctx context.Context, name string) ([]*v1alpha1.Team, error) {
-	list := &v1alpha1.TeamList{}
-	if err := s.Client.List(ctx, list, client.MatchingFields{intentIndex: access.ClaimKey(s.obj.ConnectionName(), name)}); err != nil {
+	out, err := s.others(ctx, intentIndex, name)
+	if err != nil {
 		return nil, fmt.Errorf("list Teams that are creating %q: %w", name, err)
-	}
-	var out []*v1alpha1.Team
-	for i := range list.Items {
-		if list.Items[i].UID != s.obj.UID {
-			out = append(out, &list.Items[i])
-		}
 	}
 	slices.SortFunc(out, func(a, b *v1alpha1.Team) int { return access.ByAge(a, b) })
 	return out, nil

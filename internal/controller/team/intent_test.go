@@ -358,3 +358,32 @@ func TestReservedNames(t *testing.T) {
 		t.Error("an object that is gone keeps a name from its successor")
 	}
 }
+
+// A team that a listing does not show although its pages add up, because others
+// came and went while they were read, is not made a second time.
+func TestTeamHiddenBetweenPages(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) {
+			s.DuplicateTeamNames, s.MaxPageSize = consolesim.NamesAllow, 2
+		})
+		first := b.sim.PutTeam(consolesim.Team{Name: "assemblers"})
+		b.sim.PutTeam(consolesim.Team{Name: "debuggers"})
+		b.loses(consolesim.EffectCutAfter)
+		b.apply(t, named("compilers", "compilers"))
+		for b.sim.Count(consolesim.CreateTeam) == 0 {
+			b.once(t, "compilers")
+			time.Sleep(time.Second)
+		}
+		time.Sleep(31 * time.Second)
+		b.behave(t, func(s *consolesim.Behavior) { s.Latency = time.Second })
+		b.once(t, "compilers")
+		time.Sleep(1500 * time.Millisecond)
+		b.sim.RemoveTeam(first.ID)
+		b.sim.PutTeam(consolesim.Team{Name: "profilers"})
+		b.rounds(t, 2, "compilers")
+		b.owns(t, "compilers", "compilers")
+		if n := len(b.sim.TeamsNamed("compilers")); n != 1 {
+			t.Errorf("%d teams, want the one that was made at first", n)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package team
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -14,9 +15,15 @@ import (
 type plan struct {
 	uid types.UID
 	// intent is when the create intent was recorded, in microseconds as it is
-	// stored, whose attempt had ended at intentEnded.
+	// stored, whose attempt had ended at intentEnded; inherited: another process
+	// made it, and intentEnded is when this one first heard of it.
 	intent      int64
 	intentEnded time.Time
+	inherited   bool
+	// missing counts the listings since intentEnded that lacked the team, the last
+	// of which began at missingAt.
+	missing   int
+	missingAt time.Time
 	// rivals are the intents of others for the same name, and since when they are
 	// known.
 	rivals map[string]time.Time
@@ -32,6 +39,43 @@ type plan struct {
 	deleted string
 	// checked is when the team was last read by itself.
 	checked time.Time
+}
+
+// attempted notes that the attempt has ended whose intent was recorded then; of
+// an inherited one, as far as can be known.
+func (p *plan) attempted(intent int64, inherited bool) {
+	p.intent, p.intentEnded, p.inherited = intent, time.Now(), inherited
+	p.missing, p.missingAt = 0, time.Time{}
+}
+
+// lookup returns when a listing must have begun to be the one to be read now,
+// and when the next is to be read, if any is.
+func (p *plan) lookup(now time.Time) (since, next time.Time) {
+	since = p.intentEnded
+	pauses := lookups
+	if p.inherited {
+		// Who lost its leadership and does not know yet may be about to send the
+		// request.
+		pauses = append(slices.Clone(pauses), rivalry)
+	}
+	for _, pause := range pauses {
+		at := p.intentEnded.Add(pause)
+		if !now.After(at) {
+			return since, at
+		}
+		since = at
+	}
+	if again := p.missingAt.Add(lookups[0]); p.missing > 0 && p.missing < proof && again.After(since) {
+		since = again
+	}
+	return since, time.Time{}
+}
+
+// missed notes that a listing lacked the team.
+func (p *plan) missed(began time.Time) {
+	if began.After(p.missingAt) {
+		p.missing, p.missingAt = p.missing+1, began
+	}
 }
 
 type plans struct {

@@ -199,22 +199,33 @@ func (s *team) claimant(ctx context.Context, id string) (string, error) {
 // claimants returns the other Teams that stand for the team of the console with
 // an id. Who may not use the connection any more stands for nothing.
 func (s *team) claimants(ctx context.Context, id string) ([]*v1alpha1.Team, error) {
-	list := &v1alpha1.TeamList{}
-	if err := s.Client.List(ctx, list, client.MatchingFields{idIndex: access.ClaimKey(s.obj.ConnectionName(), id)}); err != nil {
+	others, err := s.others(ctx, idIndex, id)
+	if err != nil {
 		return nil, fmt.Errorf("list Teams for the id %s: %w", id, err)
 	}
 	var out []*v1alpha1.Team
-	for i := range list.Items {
-		other := &list.Items[i]
-		if other.UID == s.obj.UID {
-			continue
-		}
+	for _, other := range others {
 		ok, err := access.Admits(ctx, s.Client, s.Connection, other.Namespace)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
 			out = append(out, other)
+		}
+	}
+	return out, nil
+}
+
+// others returns the other Teams of the connection that an index has under a value.
+func (s *team) others(ctx context.Context, index, value string) ([]*v1alpha1.Team, error) {
+	list := &v1alpha1.TeamList{}
+	if err := s.Client.List(ctx, list, client.MatchingFields{index: access.ClaimKey(s.obj.ConnectionName(), value)}); err != nil {
+		return nil, err
+	}
+	var out []*v1alpha1.Team
+	for i := range list.Items {
+		if list.Items[i].UID != s.obj.UID {
+			out = append(out, &list.Items[i])
 		}
 	}
 	return out, nil
