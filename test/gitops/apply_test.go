@@ -59,7 +59,7 @@ func prune(e *harness.Env, m *ssa.ResourceManager, objects ...*unstructured.Unst
 // sooner, stays as it was applied, and is gone from the console when pruned.
 func TestApply(t *testing.T) {
 	e := harness.Outside(t, harness.Options{Unconnected: true})
-	objects, m := samples(e, e.Namespace), newManager(e)
+	objects, m := e.Samples(e.Namespace), newManager(e)
 	apply(e, m, objects)
 	// The operator does not run yet: nothing is ready for want of a status.
 	for _, obj := range objects {
@@ -96,7 +96,7 @@ func TestApply(t *testing.T) {
 // time-out, and tells why.
 func TestApplyOfAFailure(t *testing.T) {
 	e := harness.Shared(t, harness.Options{Unconnected: true})
-	objects, m := samples(e, e.Namespace), newManager(e)
+	objects, m := e.Samples(e.Namespace), newManager(e)
 	protected := named(t, objects, "UserRole", "alan").DeepCopy()
 	protected.SetName("ada")
 	set(t, protected, "ada@example.com", "spec", "email")

@@ -33,7 +33,7 @@ import (
 func TestKustomizeController(t *testing.T) {
 	e := harness.Shared(t, harness.Options{Unconnected: true})
 	f := startFlux(e)
-	objects := samples(e, e.Namespace)
+	objects := e.Samples(e.Namespace)
 	creation := e.Hold(http.MethodPost, "/console/v1/users/teams")
 
 	f.commit("first", objects)
@@ -83,7 +83,7 @@ func TestDocumentedFlux(t *testing.T) {
 	strict := client.WithFieldValidation(e.Client(), metav1.FieldValidationStrict)
 	kinds := map[string]int{}
 	for _, block := range blocks.FindAllSubmatch(text, -1) {
-		for _, obj := range decode(t, block[1]) {
+		for _, obj := range harness.Decode(t, block[1]) {
 			if !strings.HasSuffix(obj.GroupVersionKind().Group, ".toolkit.fluxcd.io") {
 				continue
 			}

@@ -21,7 +21,7 @@ import (
 func TestNoDifferences(t *testing.T) {
 	e := harness.Alone(t, harness.Options{Unconnected: true})
 	// Named default, which the samples rely on.
-	desired := samples(e, "default")
+	desired := e.Samples("default")
 	bare := &unstructured.Unstructured{}
 	bare.SetAPIVersion(desired[0].GetAPIVersion())
 	bare.SetKind("Team")

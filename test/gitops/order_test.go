@@ -15,7 +15,7 @@ import (
 // connection stays by itself until what needs it is gone.
 func TestDeletedAtOnce(t *testing.T) {
 	e := harness.Shared(t, harness.Options{Unconnected: true})
-	objects, m := samples(e, e.Namespace), newManager(e)
+	objects, m := e.Samples(e.Namespace), newManager(e)
 	apply(e, m, objects)
 	e.WaitReady(allTyped(objects)...)
 	prune(e, m, objects...)
@@ -30,7 +30,7 @@ func TestDeletedAtOnce(t *testing.T) {
 // on working for them.
 func TestConnectionDeletedFirst(t *testing.T) {
 	e := harness.Shared(t, harness.Options{Unconnected: true})
-	objects, m := samples(e, e.Namespace), newManager(e)
+	objects, m := e.Samples(e.Namespace), newManager(e)
 	apply(e, m, objects)
 	e.WaitReady(allTyped(objects)...)
 	connection := named(t, objects, "ConsoleConnection", e.Namespace)
@@ -51,7 +51,7 @@ func TestConnectionDeletedFirst(t *testing.T) {
 // key and says so, and goes on by itself when the key is back.
 func TestSecretDeletedFirst(t *testing.T) {
 	e := harness.Shared(t, harness.Options{Unconnected: true})
-	objects := samples(e, e.Namespace)
+	objects := e.Samples(e.Namespace)
 	apply(e, newManager(e), objects)
 	e.WaitReady(allTyped(objects)...)
 	connection, growth := named(t, objects, "ConsoleConnection", e.Namespace), named(t, objects, "Team", "growth")

@@ -1,21 +1,15 @@
 package upgrade
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/test/harness"
 )
@@ -28,22 +22,6 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// decode returns the objects of YAML documents.
-func decode(t *testing.T, text []byte) (all []*unstructured.Unstructured) {
-	t.Helper()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
-	for {
-		obj := &unstructured.Unstructured{}
-		switch err := decoder.Decode(&obj.Object); {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
-			t.Fatal(err)
-		}
-		all = append(all, obj)
-	}
 }
 
 // loadConsole gives the console what it held when the former version ended.
@@ -84,24 +62,6 @@ func tryOut(e *harness.Env, obj *unstructured.Unstructured) error {
 	again := obj.DeepCopy()
 	again.Object["metadata"] = map[string]any{"namespace": obj.GetNamespace(), "generateName": "tried-"}
 	return e.Client().Create(e.T.Context(), again, client.DryRunAll)
-}
-
-// typed returns the object as the operator knows it.
-func typed(t *testing.T, obj *unstructured.Unstructured) client.Object {
-	t.Helper()
-	var out client.Object
-	switch obj.GetKind() {
-	case "ConsoleConnection":
-		out = &v1alpha1.ConsoleConnection{}
-	case "Team":
-		out = &v1alpha1.Team{}
-	case "UserRole":
-		out = &v1alpha1.UserRole{}
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, out); err != nil {
-		t.Fatalf("%s %s: %v", obj.GetKind(), obj.GetName(), err)
-	}
-	return out
 }
 
 // reason is that of an object's condition Ready, as it was recorded.

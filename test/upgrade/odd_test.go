@@ -74,7 +74,7 @@ var saidBefore = map[tightening]bool{
 // odd returns the oddities, not yet created.
 func odd(e *harness.Env) []*unstructured.Unstructured {
 	e.T.Helper()
-	all := decode(e.T, []byte(oddities))
+	all := harness.Decode(e.T, []byte(oddities))
 	for _, obj := range all {
 		obj.SetAPIVersion(v1alpha1.GroupVersion.String())
 		if obj.GetKind() != "ConsoleConnection" {
@@ -123,7 +123,7 @@ func TestStricterRulesSpareWhatIsThere(t *testing.T) {
 		if err := e.Client().Patch(t.Context(), obj, note); err != nil {
 			t.Errorf("annotate %s %s: %v", obj.GetKind(), obj.GetName(), err)
 		}
-		e.WaitReason(typed(t, obj), v1alpha1.ReasonConnectionNotReady)
+		e.WaitReason(harness.Typed(t, obj), v1alpha1.ReasonConnectionNotReady)
 	}
 	e.WaitReady(team, role)
 	harness.Update(e, team, func(t *v1alpha1.Team) { t.Spec.Members = []v1alpha1.EmailAddress{"alan@example.com"} })

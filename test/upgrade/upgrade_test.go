@@ -17,7 +17,7 @@ import (
 func TestEveryFormerFieldIsSet(t *testing.T) {
 	was := readDefinitions(t, former)
 	specs := map[string][]any{}
-	for _, obj := range decode(t, read(t, "objects.yaml")) {
+	for _, obj := range harness.Decode(t, read(t, "objects.yaml")) {
 		specs[obj.GetKind()] = append(specs[obj.GetKind()], obj.Object["spec"])
 	}
 	for kind, d := range was {
@@ -51,7 +51,7 @@ func TestFormerObjectsGoOn(t *testing.T) {
 	e.Compared(2)
 	objects := map[string]client.Object{}
 	for _, was := range recorded {
-		obj := typed(t, was)
+		obj := harness.Typed(t, was)
 		objects[was.GetKind()+" "+was.GetName()] = obj
 		if c, ok := obj.(*v1alpha1.ConsoleConnection); ok {
 			before := *c.Status.UsersReadAt
@@ -96,13 +96,13 @@ func leave(e *harness.Env) []*unstructured.Unstructured {
 	e.T.Helper()
 	namespace := e.NewNamespace(map[string]string{"console-access": "true"})
 	e.CreateSecret("full-key", e.Key)
-	for _, record := range decode(e.T, read(e.T, "records.yaml")) {
+	for _, record := range harness.Decode(e.T, read(e.T, "records.yaml")) {
 		record.SetNamespace(e.Operator.Namespace)
 		if err := e.Client().Create(e.T.Context(), record); err != nil {
 			e.T.Fatal(err)
 		}
 	}
-	objects := decode(e.T, read(e.T, "objects.yaml"))
+	objects := harness.Decode(e.T, read(e.T, "objects.yaml"))
 	for i, obj := range objects {
 		if obj.GetKind() != "ConsoleConnection" {
 			obj.SetNamespace(namespace)
