@@ -13,12 +13,10 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 )
@@ -29,17 +27,25 @@ const startTimeout = time.Minute
 // A cluster is a Kubernetes API with the operator's CRDs.
 type cluster struct {
 	config *rest.Config
-	scheme *runtime.Scheme
 	client client.Client
 	stop   func() error
 }
 
 // startCluster starts, or connects to, what the environment says.
 func startCluster() (*cluster, error) {
-	if os.Getenv("KUBEBUILDER_ASSETS") != "" || os.Getenv("USE_EXISTING_CLUSTER") == "true" {
-		return newCluster(startEnvtest, currentCRDs)
+	if existing() {
+		return newCluster(connectExisting, currentCRDs)
 	}
-	return newCluster(startControlPlane, currentCRDs)
+	return startOwnCluster(currentCRDs)
+}
+
+// startOwnCluster starts what the environment says, which is never a cluster
+// that others use.
+func startOwnCluster(crds string) (*cluster, error) {
+	if assets() {
+		return newCluster(startKube, crds)
+	}
+	return newCluster(startControlPlane, crds)
 }
 
 // currentCRDs is the directory of the operator's definitions in the module.
@@ -51,17 +57,24 @@ func newCluster(start func(root, crds string) (*rest.Config, func() error, error
 		return nil, err
 	}
 	crds = filepath.Join(root, filepath.FromSlash(crds))
-	c := &cluster{scheme: runtime.NewScheme()}
-	utilruntime.Must(clientgoscheme.AddToScheme(c.scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(c.scheme))
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{}
 	if c.config, c.stop, err = start(root, crds); err != nil {
 		return nil, err
 	}
 	c.config.QPS = -1
-	if c.client, err = client.New(c.config, client.Options{Scheme: c.scheme}); err != nil {
+	if c.client, err = client.New(c.config, client.Options{Scheme: scheme}); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	return c, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
 }
 
 // repositoryRoot is the directory of PROJECT, above that of the test, which may
@@ -80,14 +93,6 @@ func repositoryRoot() (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-// startEnvtest starts kube-apiserver and etcd, or connects to the cluster of
-// the current kubeconfig, as the environment says.
-func startEnvtest(_, crds string) (*rest.Config, func() error, error) {
-	env := &envtest.Environment{CRDDirectoryPaths: []string{crds}, ErrorIfCRDPathMissing: true}
-	config, err := env.Start()
-	return config, env.Stop, err
 }
 
 // startControlPlane starts bin/controlplane. It ends with this process at the

@@ -15,7 +15,7 @@
 //
 // The API server is bin/controlplane; with KUBEBUILDER_ASSETS set, the
 // kube-apiserver and etcd found there; with USE_EXISTING_CLUSTER=true, that of
-// the current kubeconfig.
+// the current kubeconfig, except for tests that have an API server of their own.
 //
 // At its end every test is held to what is always true: no window of the
 // console's limit was overfilled, no API key stands in a log, an object, an

@@ -99,8 +99,8 @@ func Own(t *testing.T, o Options) *Env {
 	return newOwn(t, sharedCluster(t), o)
 }
 
-// Alone is Own with an API server of the test's own, whatever the environment
-// says, for a test that would spoil it for others.
+// Alone is Own with an API server of the test's own, for a test that would
+// spoil it for others. It never is the cluster of the current kubeconfig.
 func Alone(t *testing.T, o Options) *Env {
 	t.Helper()
 	t.Parallel()

@@ -37,7 +37,7 @@ func (e *Env) Upgrade() {
 // ownCluster starts an API server that ends with the test.
 func ownCluster(t *testing.T, crds string) *cluster {
 	t.Helper()
-	c, err := newCluster(startControlPlane, crds)
+	c, err := startOwnCluster(crds)
 	if err != nil {
 		t.Fatalf("start the API server: %v", err)
 	}
