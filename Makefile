@@ -38,6 +38,8 @@ CHART = bin/chart$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
 RELEASE = bin/release$(EXE)
 BUNDLE = bin/bundle$(EXE)
+KUBE_APISERVER = bin/kube/kube-apiserver$(EXE)
+ETCD = bin/kube/etcd$(EXE)
 KUSTOMIZE_CONTROLLER = bin/kustomize-controller$(EXE)
 FLUX_CRDS = bin/flux-crds
 
@@ -95,13 +97,23 @@ $(FLUX_CRDS): $(FLUX)/go.mod $(CONTROLLER_GEN)
 		paths=github.com/fluxcd/kustomize-controller/api/v1 paths=github.com/fluxcd/source-controller/api/v1
 	@touch $@
 
-.PHONY: test-envtest
-test-envtest: ## Run all tests against the API server and etcd in KUBEBUILDER_ASSETS.
-	@test -n "$(KUBEBUILDER_ASSETS)" || { echo 'set KUBEBUILDER_ASSETS to a directory with kube-apiserver and etcd'; exit 2; }
-	KUBEBUILDER_ASSETS="$(KUBEBUILDER_ASSETS)" $(GO) test $(TESTFLAGS) $(TESTS)
+.PHONY: test-kube
+test-kube: TESTS = ./test/integration ./test/plugin ./test/upgrade
+test-kube: $(if $(KUBEBUILDER_ASSETS),,$(KUBE_APISERVER) $(ETCD)) ## Run the integration suites against kube-apiserver and etcd: those in KUBEBUILDER_ASSETS, or built here, which takes more than an hour.
+	KUBEBUILDER_ASSETS="$(abspath $(or $(KUBEBUILDER_ASSETS),bin/kube))" USE_EXISTING_CLUSTER=false $(GO) test -count=1 $(TESTFLAGS) $(TESTS)
+
+# Without -X it would call itself v0.0.0.
+$(KUBE_APISERVER): hack/kube/go.mod hack/kube/go.sum
+	@echo "Building kube-apiserver; the first time this takes more than an hour."
+	version=$$($(GO) list -C hack/kube -m -f '{{.Version}}' k8s.io/kubernetes) && \
+		$(GO) build -C hack/kube -trimpath -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$@ k8s.io/kubernetes/cmd/kube-apiserver
+
+$(ETCD): hack/kube/go.mod hack/kube/go.sum
+	@echo "Building etcd; the first time this takes some minutes."
+	$(GO) build -C hack/kube -trimpath -ldflags="-s -w" -o ../../$@ go.etcd.io/etcd/server/v3
 
 .PHONY: test-cluster
-test-cluster: ## Run all tests against the cluster of the current kubeconfig.
+test-cluster: controlplane ## Run all tests against the cluster of the current kubeconfig.
 	USE_EXISTING_CLUSTER=true $(GO) test $(TESTFLAGS) $(TESTS)
 
 .PHONY: test-crash
