@@ -104,6 +104,7 @@ type journal struct {
 	work     sync.WaitGroup
 	stop     context.CancelFunc // ends a load
 	loaded   bool
+	unsaved  bool // the store does not hold what was loaded or imported
 	written  bool // this or another process has saved the record since the start
 	rivalled bool // another process has
 	busy     bool // a call to the store is being made
@@ -195,30 +196,36 @@ func (l *Limiter) journalNext(now, room instant) instant {
 	if j.busy {
 		return never
 	}
-	at := j.retryAt
+	at, size := j.retryAt, 0
 	if j.loaded {
-		if room == never || j.left(max(now, room)) >= max(1, l.blockSize()/2) {
+		wanted := room != never && j.left(max(now, room)) < max(1, l.blockSize()/2)
+		switch due := room - blockAhead; {
+		case wanted && (due <= now || !j.unsaved):
+			at, size = max(at, due), l.blockSize()
+		case !j.unsaved:
 			return never
 		}
-		at = max(at, room-blockAhead)
 	}
 	if at > now {
 		return at
 	}
 	j.busy = true
 	if j.loaded {
-		l.save(now)
+		l.save(now, size)
 	} else {
 		l.load()
 	}
 	return never
 }
 
-func (l *Limiter) save(now instant) {
+// save saves the record with another block of that size, or none.
+func (l *Limiter) save(now instant, size int) {
 	j := l.journal
-	b := &block{left: l.blockSize(), notAfter: now + BlockLife}
+	b := &block{left: size, notAfter: now + BlockLife}
 	r := l.snapshot(now)
-	r.Open = append(r.Open, Block{N: b.left, NotAfter: l.wall(now, b.notAfter)})
+	if size > 0 {
+		r.Open = append(r.Open, Block{N: size, NotAfter: l.wall(now, b.notAfter)})
+	}
 	imported := len(j.imported)
 	j.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
@@ -232,7 +239,7 @@ func (l *Limiter) save(now instant) {
 			j.failures = 0
 			j.written = true
 			if imported == len(j.imported) {
-				j.imported = nil
+				j.imported, j.unsaved = nil, false
 				j.blocks = append(j.blocks, b)
 			}
 		case errors.Is(err, ErrConflict):
@@ -262,13 +269,16 @@ func (l *Limiter) load() {
 			if !j.Fresh || j.written {
 				lost = "the record of past calls is missing"
 			}
+		case errors.Is(err, ErrMoved):
 		case errors.Is(err, ErrDamaged):
 			lost = "the record of past calls is damaged"
 		default:
 			l.storeFailed(now)
 			return
 		}
-		j.failures, j.loaded = 0, true
+		// What a process believes that finds no record is not believed anew by the
+		// next one, which would wait as long again.
+		j.failures, j.loaded, j.unsaved = 0, true, err != nil || len(j.imported) > 0
 		// The record includes our own open blocks, and so all we have sent.
 		for _, w := range l.windows {
 			w.clear()
@@ -276,7 +286,7 @@ func (l *Limiter) load() {
 		for _, imported := range j.imported {
 			l.restore(now, imported, l.outlast(now))
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, ErrMoved) {
 			l.restore(now, r, l.formerEnd(now))
 		}
 		if lost != "" {

@@ -15,6 +15,9 @@ var (
 	ErrConflict = errors.New("the quota record was changed by another process")
 	// ErrNoRecord: there is no record.
 	ErrNoRecord = errors.New("there is no quota record")
+	// ErrMoved: there is no record yet, but that of another quota, whose requests
+	// count for this one, and which is returned.
+	ErrMoved = errors.New("there is only the record of a former quota")
 	// ErrDamaged: there is a record, but it cannot be understood.
 	ErrDamaged = errors.New("the quota record is damaged")
 )
@@ -22,8 +25,8 @@ var (
 // Store keeps the Record of one quota, so that it outlives the process. A
 // Limiter makes one call at a time, each with a context of at most 10 seconds.
 type Store interface {
-	// Load returns the record. Errors are ErrNoRecord, ErrDamaged, or others,
-	// which may pass.
+	// Load returns the record. Errors are ErrNoRecord, ErrMoved, ErrDamaged, or
+	// others, which may pass.
 	Load(ctx context.Context) (Record, error)
 	// Save replaces the record if nobody has since this store's last Load or
 	// Save, and otherwise returns ErrConflict. It also replaces a record that
@@ -204,7 +207,7 @@ func (l *Limiter) Import(r Record) {
 	l.restore(now, r, l.outlast(now))
 	if j := l.journal; j != nil {
 		j.revoke() // what was imported has to be recorded before more is sent
-		j.imported = append(j.imported, r)
+		j.imported, j.unsaved = append(j.imported, r), true
 	}
 }
 

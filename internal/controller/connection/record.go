@@ -47,7 +47,9 @@ func (s *RecordStore) Load(ctx context.Context) (quota.Record, error) {
 	s.version = ""
 	held, record, err := s.read(ctx, s.Name)
 	if errors.Is(err, quota.ErrNoRecord) && s.Former.Name != "" {
-		_, record, err = s.read(ctx, s.Former)
+		if _, record, err = s.read(ctx, s.Former); err == nil {
+			err = quota.ErrMoved
+		}
 		return record, err
 	}
 	s.version = held.ResourceVersion
