@@ -54,6 +54,8 @@ type campaign struct {
 	killer  *killer
 	weather *weather
 	watcher *watcher
+
+	chronicle chronicle
 }
 
 func TestChaos(t *testing.T) {

@@ -162,6 +162,10 @@ func (c *campaign) findings() []audit.Finding {
 	})
 }
 
+// listingsShown is for how long the listings of teams are shown that a lost one
+// may not have been on.
+const listingsShown = 3 * time.Minute
+
 // context is what is known about a finding: its object's conditions and the
 // requests that touched it.
 func (c *campaign) context(f audit.Finding) string {
@@ -177,9 +181,19 @@ func (c *campaign) context(f audit.Finding) string {
 	touches := func(r consolesim.Request) bool {
 		return r.Method != "GET" && (f.Team != "" && strings.Contains(r.Body, c.nameOfTeam(f.Team)) || f.Team != "" && strings.Contains(r.Path, f.Team) || f.Email != "" && strings.Contains(strings.ToLower(r.Path), f.Email))
 	}
-	requests := slices.DeleteFunc(c.e.Sim.Requests(), func(r consolesim.Request) bool { return !touches(r) })
+	all := c.e.Sim.Requests()
+	requests := slices.DeleteFunc(slices.Clone(all), func(r consolesim.Request) bool { return !touches(r) })
 	for _, r := range requests[max(0, len(requests)-20):] {
 		fmt.Fprintf(&b, "  %s\n", requestLine(r))
+	}
+	if team, ok := c.e.Sim.Team(f.Team); ok && f.Rule == audit.Lost && len(requests) > 0 {
+		made := requests[0].Received
+		b.WriteString(c.chronicle.around(team.Name, made))
+		for _, r := range all {
+			if r.Endpoint == consolesim.ListTeams && r.Received.After(made) && r.Received.Before(made.Add(listingsShown)) {
+				fmt.Fprintf(&b, "  %s\n", requestLine(r))
+			}
+		}
 	}
 	return b.String()
 }

@@ -118,6 +118,7 @@ func (k *killer) handle(e managerproc.Event) bool {
 	case !e.Current():
 		return false
 	case !e.Ended:
+		k.c.chronicle.note("", "%s is elected", m.Name)
 		m.Leads = true
 		k.elections++
 		if m != k.leader {
@@ -127,6 +128,7 @@ func (k *killer) handle(e managerproc.Event) bool {
 		k.c.ledger.Elected()
 		return true
 	}
+	k.c.chronicle.note("", "%s has ended", m.Name)
 	k.c.ledger.Died(time.Now())
 	if m.Running {
 		k.exits = append(k.exits, fmt.Sprintf("%s: %s", m.Name, e.Last))

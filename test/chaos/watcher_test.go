@@ -119,6 +119,7 @@ func (w *watcher) note(obj client.Object, gone bool) {
 			w.c.t.Error(fmt.Errorf("there is a Team %s that nobody applied", nameOf(obj)))
 			return
 		}
+		w.c.chronicle.noteTeam(obj, gone)
 		w.c.ledger.Note(func() {
 			if obj.Status.ID != "" {
 				life.IDs[obj.Status.ID] = true

@@ -66,7 +66,9 @@ func (w *weather) overConsole(ctx context.Context) {
 			w.turn()
 		}
 		for range 1 + w.console.IntN(3) {
-			w.c.e.Sim.Inject(w.fault())
+			f := w.fault()
+			w.c.chronicle.note("", "fault %s %s %s %.2f", f.Effect, f.Endpoint, f.Method, f.Probability)
+			w.c.e.Sim.Inject(f)
 		}
 		pause(ctx, spell(w.console, longestSpell))
 		w.lift()
@@ -120,6 +122,7 @@ func (w *weather) turn() {
 	if err != nil {
 		w.c.t.Error(err)
 	}
+	w.c.chronicle.note("", "switch %s=%s", name, value)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.switched++
