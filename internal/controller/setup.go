@@ -7,12 +7,18 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/condition"
 	"github.com/console-access/console-access-operator/internal/controller/connection"
 	"github.com/console-access/console-access-operator/internal/controller/team"
 	"github.com/console-access/console-access-operator/internal/controller/userrole"
@@ -89,7 +95,48 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)
 	}
+	o.Metrics.Count(func() map[metrics.Standing]int { return standings(mgr) })
 	return nil
+}
+
+// countTimeout bounds the wait for a cache that is not filled yet.
+const countTimeout = time.Second
+
+// standings counts the objects in the cache by their state. Only the process
+// that leads tells, lest they are counted twice.
+func standings(mgr ctrl.Manager) map[metrics.Standing]int {
+	select {
+	case <-mgr.Elected():
+	default:
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	out := map[metrics.Standing]int{}
+	lists := map[string]client.ObjectList{
+		access.TeamKind: &v1alpha1.TeamList{}, "UserRole": &v1alpha1.UserRoleList{}, "ConsoleConnection": &v1alpha1.ConsoleConnectionList{},
+	}
+	for kind, list := range lists {
+		if err := mgr.GetClient().List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			continue // the cache is not filled yet
+		}
+		_ = meta.EachListItem(list, func(obj runtime.Object) error {
+			reason, current := condition.Current(conditionsOf(obj), obj.(client.Object).GetGeneration())
+			if !current {
+				reason = v1alpha1.ReasonProgressing
+			}
+			out[metrics.Standing{Kind: kind, Reason: reason}]++
+			return nil
+		})
+	}
+	return out
+}
+
+func conditionsOf(obj runtime.Object) []metav1.Condition {
+	if c, ok := obj.(*v1alpha1.ConsoleConnection); ok {
+		return c.Status.Conditions
+	}
+	return obj.(v1alpha1.AccessObject).Sync().Conditions
 }
 
 // limiters makes limiters whose records are kept in the operator's namespace.

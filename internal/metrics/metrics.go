@@ -27,8 +27,17 @@ type Metrics struct {
 	used      *prometheus.Desc
 	waiting   *prometheus.Desc
 	breaker   *prometheus.Desc
+	objects   *prometheus.Desc
 	mu        sync.Mutex
 	limiters  map[string]*quota.Limiter
+	count     func() map[Standing]int
+}
+
+// A Standing is what objects have in common that are counted together.
+type Standing struct {
+	Kind string
+	// Reason is that of the Ready condition.
+	Reason string
 }
 
 // New registers the metrics.
@@ -49,6 +58,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		used:      desc("quota_used_requests", "Requests made in a window, those under way included.", "group", "window"),
 		waiting:   desc("quota_waiting_calls", "Calls that wait for their turn.", "group", "lane"),
 		breaker:   desc("quota_breaker_open", "1 while the console keeps failing and is only tried with one call at a time.", "group"),
+		objects:   desc("objects", "Objects by the reason of their Ready condition; none from a process that does not lead.", "kind", "reason"),
 		limiters:  map[string]*quota.Limiter{},
 	}
 	// A counter that begins at 1 looks to Prometheus as if nothing had happened.
@@ -108,9 +118,16 @@ func (m *Metrics) Watch(group string, l *quota.Limiter) {
 	m.limiters[group] = l
 }
 
+// Count sets how objects are counted; it is asked at each scrape.
+func (m *Metrics) Count(count func() map[Standing]int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count = count
+}
+
 // Describe implements [prometheus.Collector].
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.limit, m.used, m.waiting, m.breaker} {
+	for _, d := range []*prometheus.Desc{m.limit, m.used, m.waiting, m.breaker, m.objects} {
 		ch <- d
 	}
 }
@@ -136,5 +153,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			open = 1
 		}
 		gauge(m.breaker, open, group)
+	}
+	if m.count == nil {
+		return
+	}
+	for s, n := range m.count() {
+		gauge(m.objects, float64(n), s.Kind, s.Reason)
 	}
 }

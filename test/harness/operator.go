@@ -109,8 +109,8 @@ func (o *Operator) start() error {
 	return nil
 }
 
-// Counter returns the values of one of the operator's counters by a label.
-func (o *Operator) Counter(t testing.TB, name, label string) map[string]float64 {
+// Values returns those of one of the operator's counters or gauges by a label.
+func (o *Operator) Values(t testing.TB, name, label string) map[string]float64 {
 	t.Helper()
 	families, err := o.Metrics.Gather()
 	if err != nil {
@@ -124,7 +124,7 @@ func (o *Operator) Counter(t testing.TB, name, label string) map[string]float64 
 		for _, m := range family.GetMetric() {
 			for _, l := range m.GetLabel() {
 				if l.GetName() == label {
-					out[l.GetValue()] += m.GetCounter().GetValue()
+					out[l.GetValue()] += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 				}
 			}
 		}

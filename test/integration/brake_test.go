@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -151,6 +152,8 @@ func TestBrakeAcrossRestarts(t *testing.T) {
 	}
 }
 
+var massTeams = flag.Int("teams", 40, "how many Teams TestMassDeletion deletes at once")
+
 // massDeletions are how a great many Teams come to be deleted at once.
 var massDeletions = map[string]func(namespace string) client.Object{
 	"namespace": func(namespace string) client.Object {
@@ -168,7 +171,8 @@ var massDeletions = map[string]func(namespace string) client.Object{
 // Teams takes few of them from the console, and none more when the operator
 // restarts. After approval all of it ends.
 func TestMassDeletion(t *testing.T) {
-	const teams, limit = 40, 10
+	const limit = 10
+	teams := *massTeams
 	for name, object := range massDeletions {
 		t.Run(name, func(t *testing.T) {
 			e := harness.Alone(t, harness.Options{Windows: []consolesim.Window{{Requests: 5000, Per: 10 * time.Second}}})
@@ -187,6 +191,9 @@ func TestMassDeletion(t *testing.T) {
 			}
 			e.Delete(object(namespace))
 			e.WaitUntil("wait for the rest to be held", held)
+			e.WaitUntil("wait for the metric to tell", func() bool {
+				return e.Operator.Values(t, "console_access_objects", "reason")[v1alpha1.ReasonDeletionHeld] == float64(teams-limit)
+			})
 			e.Operator.Stop()
 			e.Operator.Start(t)
 			e.Compared(2)

@@ -260,7 +260,7 @@ func TestDriftIsCounted(t *testing.T) {
 	want := func(name string, counts map[string]float64) {
 		t.Helper()
 		e.Eventually("wait for "+name, func() error {
-			if got := e.Operator.Counter(t, name, "kind"); !maps.Equal(got, counts) {
+			if got := e.Operator.Values(t, name, "kind"); !maps.Equal(got, counts) {
 				return fmt.Errorf("%v, want %v", got, counts)
 			}
 			return nil

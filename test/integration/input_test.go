@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/test/harness"
 )
@@ -124,6 +127,17 @@ func TestGoodInputIsAccepted(t *testing.T) {
 	}
 }
 
+// intend has a Team's status say what the operator is about to make.
+func intend(e *harness.Env, team *v1alpha1.Team, intent *v1alpha1.CreateIntent) {
+	e.T.Helper()
+	e.Refresh(team)
+	before := team.DeepCopy()
+	team.Status.CreateIntent = intent
+	if err := e.Client().Status().Patch(e.T.Context(), team, client.MergeFrom(before)); err != nil {
+		e.T.Fatal(err)
+	}
+}
+
 // TestImmutableFields: who an object is about, and through which connection,
 // cannot change under it.
 func TestImmutableFields(t *testing.T) {
@@ -142,6 +156,13 @@ func TestImmutableFields(t *testing.T) {
 			t.Errorf("%s: %v, want it refused as immutable", field, err)
 		}
 	}
+	// Of a team that is being created, the request was sent through it.
+	intend(e, early, &v1alpha1.CreateIntent{Name: "early", Time: metav1.NowMicro()})
+	err := harness.TryUpdate(e, early, func(team *v1alpha1.Team) { team.Spec.ConnectionRef.Name = "other" })
+	if err == nil || !strings.Contains(err.Error(), "immutable") {
+		t.Errorf("while it is being created: %v, want it refused as immutable", err)
+	}
+	intend(e, early, nil)
 	// The spelling of an address may change, and so may the connection of what
 	// was never synced.
 	harness.Update(e, role, func(role *v1alpha1.UserRole) { role.Spec.Email = "Alan@Example.com" })

@@ -130,6 +130,28 @@ var alertTests = []struct {
 			console_access_drift_corrected_total{kind="Team"} 0+0.04x500`,
 	},
 	{
+		alert: "ConsoleAccessDeletionsHeld", name: "ten minutes", at: 10 * time.Minute,
+		series: `console_access_objects{kind="Team",reason="DeletionHeld"} 0x3 490x20
+			console_access_objects{kind="Team",reason="Synced"} 10x30`,
+		want: []string{`{kind="Team"} 490 objects of kind Team are to be deleted`},
+	},
+	{
+		alert: "ConsoleAccessDeletionsHeld", name: "approved at once", at: 10 * time.Minute,
+		series: `console_access_objects{kind="Team",reason="DeletionHeld"} 0x3 490x2 0x20`,
+	},
+	{
+		alert: "ConsoleAccessObjectsStalled", name: "two hours", at: 2 * time.Hour,
+		series: `console_access_objects{kind="UserRole",reason="LastAdmin"} 1x150
+			console_access_objects{kind="Team",reason="NameTaken"} 0x150`,
+		want: []string{`{kind="UserRole", reason="LastAdmin"} 1 objects of kind UserRole have been LastAdmin for an hour.`},
+	},
+	{
+		alert: "ConsoleAccessObjectsStalled", name: "what goes on by itself", at: 2 * time.Hour,
+		series: `console_access_objects{kind="UserRole",reason="RateLimited"} 5000x150
+			console_access_objects{kind="UserRole",reason="Invited"} 3x150
+			console_access_objects{kind="UserRole",reason="Synced"} 100x150`,
+	},
+	{
 		alert: "ConsoleAccessSlowToReady", name: "most take an hour", at: 90 * time.Minute,
 		series: `console_access_time_to_ready_seconds_bucket{kind="Team",le="900"} 0x100
 			console_access_time_to_ready_seconds_bucket{kind="Team",le="3600"} 0+1x100

@@ -153,6 +153,7 @@ func live(t *testing.T) *history {
 		`console_access_time_to_ready_seconds_count{kind="Team"}`:     1,
 		`console_access_time_to_ready_seconds_count{kind="UserRole"}`: 18,
 		`console_access_quota_wait_seconds_count{}`:                   1,
+		`console_access_objects{kind="UserRole",reason="Synced"}`:     18,
 	})
 	s.atConsole(http.MethodPut, "/_sim/users/user0003@example.com", `{"role":"Member"}`)
 	h.until(t, s, map[string]float64{`console_access_drift_corrected_total{kind="UserRole"}`: 1})

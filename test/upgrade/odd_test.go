@@ -62,14 +62,19 @@ metadata: {name: odder}
 spec: {connectionRef: {name: UPPER}, email: grace@example.com, role: Member, downgradeTo: "right\u202eleft"}
 `
 
-// saidBefore are rules that are new in their words alone: the former pattern
-// of the field admitted no more.
+// saidBefore are rules that are new in their words alone, as the former pattern
+// of the field admitted no more, or that forbid a change: what stays as it is
+// does not offend them.
 var saidBefore = map[tightening]bool{
 	{"spec.endpoint", "must begin with https://"}:                                          true,
 	{"spec.endpoint", "must hold no user and no password; the API key goes into a Secret"}: true,
 	{"spec.endpoint", "must have no query and no fragment"}:                                true,
 	{"spec.rateLimit.group", "must be lower-case letters, digits and '-'"}:                 true,
+	{".spec.connectionRef", immutableConnection}:                                           true,
 }
+
+const immutableConnection = "spec.connectionRef is immutable once something was done for the object in the console; " +
+	"delete the object and create it anew"
 
 // odd returns the oddities, not yet created.
 func odd(e *harness.Env) []*unstructured.Unstructured {
