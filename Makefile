@@ -99,12 +99,12 @@ $(FLUX_CRDS): $(FLUX)/go.mod $(CONTROLLER_GEN)
 
 .PHONY: test-kube
 test-kube: TESTS = ./test/integration ./test/plugin ./test/upgrade
-test-kube: $(if $(KUBEBUILDER_ASSETS),,$(KUBE_APISERVER) $(ETCD)) ## Run the integration suites against kube-apiserver and etcd: those in KUBEBUILDER_ASSETS, or built here, which takes more than an hour.
+test-kube: $(if $(KUBEBUILDER_ASSETS),,$(KUBE_APISERVER) $(ETCD)) ## Run the integration suites against kube-apiserver and etcd: those in KUBEBUILDER_ASSETS, or built here, which takes a while.
 	KUBEBUILDER_ASSETS="$(abspath $(or $(KUBEBUILDER_ASSETS),bin/kube))" USE_EXISTING_CLUSTER=false $(GO) test -count=1 $(TESTFLAGS) $(TESTS)
 
 # Without -X it would call itself v0.0.0.
 $(KUBE_APISERVER): hack/kube/go.mod hack/kube/go.sum
-	@echo "Building kube-apiserver; the first time this takes more than an hour."
+	@echo "Building kube-apiserver; the first time this takes ten minutes, or an hour on a busy machine."
 	version=$$($(GO) list -C hack/kube -m -f '{{.Version}}' k8s.io/kubernetes) && \
 		$(GO) build -C hack/kube -trimpath -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o ../../$@ k8s.io/kubernetes/cmd/kube-apiserver
 
