@@ -72,6 +72,11 @@ test-controlplane: ## Run the tests of the control plane, a module of its own.
 test-monitoring: controlplane manager consolesim ## Run the tests of alerts and dashboard with Prometheus' code, a module of its own.
 	cd test/monitoring && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
+.PHONY: dashboard-picture
+dashboard-picture: controlplane manager consolesim ## Draw docs/images/dashboard.svg from the metrics of a manager's eight busy minutes.
+	cd test/monitoring && $(GO) test -vet=off -count=1 -timeout $(TEST_TIMEOUT) -run '^TestQueriesAreAnswered$$' . \
+		-args -picture ../../docs/images/dashboard.svg
+
 .PHONY: test-release
 test-release: ## Run the tests of images, SBOMs and the bundle, modules of their own.
 	cd hack/release && $(GO) test -trimpath -vet=off $(TESTARGS) ./...

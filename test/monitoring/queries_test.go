@@ -1,7 +1,6 @@
 package monitoring
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -11,55 +10,43 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/rules"
+
+	"github.com/console-access/console-access-operator/test/monitoring/picture"
 )
 
 const dashboard = "config/grafana/console-access-operator.json"
 
-// variables are what Grafana puts in place of the dashboard's variables.
-var variables = strings.NewReplacer("$namespace", ".*", "$job", ".*", "$__rate_interval", "5m")
-
-// A panel is what is read of one of the dashboard's.
-type panel struct {
-	Type    string `json:"type"`
-	Title   string `json:"title"`
-	GridPos struct {
-		H, W, X, Y int
-	} `json:"gridPos"`
-	Targets []struct {
-		Expr         string `json:"expr"`
-		LegendFormat string `json:"legendFormat"`
-	} `json:"targets"`
+// board is the dashboard.
+func board(t *testing.T) picture.Board {
+	t.Helper()
+	b, err := picture.Read(read(t, dashboard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // queries are the dashboard's, by panel, and those of its variables.
 func queries(t *testing.T) map[string][]string {
 	t.Helper()
-	var board struct {
-		Panels     []panel `json:"panels"`
-		Templating struct {
-			List []struct {
-				Name       string `json:"name"`
-				Type       string `json:"type"`
-				Definition string `json:"definition"`
-			} `json:"list"`
-		} `json:"templating"`
-	}
-	if err := json.Unmarshal(read(t, dashboard), &board); err != nil {
-		t.Fatal(err)
+	b := board(t)
+	resolve := func(expr string) string {
+		resolved, err := b.Resolve(expr, "5m")
+		if err != nil {
+			t.Error(err)
+		}
+		return resolved
 	}
 	out := map[string][]string{}
-	for _, p := range board.Panels {
-		if p.Type == "row" {
-			continue
-		}
-		if len(out[p.Title]) > 0 || len(p.Targets) == 0 {
-			t.Errorf("the panel %q has no query, or there are two of it", p.Title)
+	for _, p := range b.Panels {
+		if len(out[p.Title]) > 0 && p.Type != picture.KindRow {
+			t.Errorf("there are two panels %q", p.Title)
 		}
 		for _, target := range p.Targets {
-			out[p.Title] = append(out[p.Title], variables.Replace(target.Expr))
+			out[p.Title] = append(out[p.Title], resolve(target.Expr))
 		}
 	}
-	for _, v := range board.Templating.List {
+	for _, v := range b.Templating.List {
 		if v.Type != "query" {
 			continue
 		}
@@ -67,7 +54,7 @@ func queries(t *testing.T) map[string][]string {
 		if !ok || target[label] == "" {
 			t.Errorf("the variable %s is %s, want label_values of a label of the target", v.Name, v.Definition)
 		}
-		out["variable "+v.Name] = []string{variables.Replace(selector)}
+		out["variable "+v.Name] = []string{resolve(selector)}
 	}
 	return out
 }
@@ -105,8 +92,8 @@ func asks(t *testing.T, expr string) map[string]map[string]bool {
 }
 
 // TestQueriesAreAnswered: all that alerts and dashboard ask for is there when a
-// real manager is scraped, every panel has something to show, and every metric
-// of the operator's own is shown.
+// real manager is scraped, every panel has something to show and is drawn, and
+// every metric of the operator's own is shown.
 func TestQueriesAreAnswered(t *testing.T) {
 	h := live(t)
 	shown := map[string]bool{}
@@ -148,6 +135,7 @@ func TestQueriesAreAnswered(t *testing.T) {
 			t.Errorf("%s is in no panel of the dashboard", name)
 		}
 	}
+	draw(t, h, engine)
 }
 
 // family is the name of the histogram that a series belongs to, or its own.
@@ -160,15 +148,9 @@ func family(name string) string {
 
 // TestPanelsDoNotOverlap: Grafana would move them.
 func TestPanelsDoNotOverlap(t *testing.T) {
-	var board struct {
-		Panels []panel `json:"panels"`
-	}
-	if err := json.Unmarshal(read(t, dashboard), &board); err != nil {
-		t.Fatal(err)
-	}
 	type cell struct{ x, y int }
 	taken := map[cell]string{}
-	for _, p := range board.Panels {
+	for _, p := range board(t).Panels {
 		if p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 {
 			t.Errorf("%s is wider than the dashboard, or nothing", p.Title)
 		}

@@ -32,7 +32,12 @@ type history struct {
 	storage *teststorage.TestStorage
 	// labels are those that each metric was seen with.
 	labels map[string]map[string]bool
-	last   time.Time
+	// first and last are the times of the first and the last scrape.
+	first, last time.Time
+}
+
+func newHistory(t *testing.T) *history {
+	return &history{storage: teststorage.New(t), labels: map[string]map[string]bool{}}
 }
 
 // take scrapes the manager once, as Prometheus does.
@@ -51,6 +56,9 @@ func (h *history) take(t *testing.T, url string) (scrape, error) {
 		return nil, err
 	}
 	h.last = time.Now()
+	if h.first.IsZero() {
+		h.first = h.last
+	}
 	appender := h.storage.Appender(t.Context())
 	out := scrape{}
 	for {
@@ -134,17 +142,17 @@ func (h *history) until(t *testing.T, s *site, selectors map[string]float64) {
 }
 
 // live has a manager do everything that its metrics tell about, and returns
-// what Prometheus saw of it.
+// what Prometheus saw of it: quickly, or, when a picture is wanted, over some
+// busy minutes.
 func live(t *testing.T) *history {
 	t.Helper()
-	s := newSite(t)
-	h := &history{storage: teststorage.New(t), labels: map[string]map[string]bool{}}
-	h.until(t, s, map[string]float64{`controller_runtime_max_concurrent_reconciles{controller="consoleconnection"}`: 1})
-	s.apply("api/v1/namespaces/default", `{apiVersion: v1, kind: Namespace, metadata: {name: default}}`)
-	s.apply("api/v1/namespaces/"+namespace+"/secrets/console-api-key",
-		`{apiVersion: v1, kind: Secret, metadata: {name: console-api-key, namespace: `+namespace+`}, stringData: {apiKey: `+apiKey+`}}`)
-	s.applyAccess("ConsoleConnection", "default", `{endpoint: "`+s.console+`", apiKeySecretRef: {name: console-api-key}, `+
-		`drift: {interval: 1s}, rateLimit: {windows: [{requests: 10, per: 2s}]}}`)
+	if *pictureFile != "" {
+		return busy(t)
+	}
+	s := newSite(t, "--seed-users", "30", "--window", "1000/1s")
+	h := newHistory(t)
+	s.startManager(h)
+	s.connectConsole("default", `drift: {interval: 1s}, rateLimit: {windows: [{requests: 10, per: 2s}]}`)
 	s.applyAccess("Team", "growth", `{members: [user0003@example.com], admins: [user0004@example.com]}`)
 	for n := 3; n <= 20; n++ {
 		s.applyAccess("UserRole", fmt.Sprintf("user%04d", n), fmt.Sprintf(`{email: user%04d@example.com, role: "Read Only"}`, n))

@@ -30,12 +30,13 @@ const (
 
 // A site is an API server, a console and a manager, each a process of its own.
 type site struct {
-	t       *testing.T
-	kube    *http.Client
-	server  string
-	token   string
-	console string
-	metrics string
+	t          *testing.T
+	kubeconfig string
+	kube       *http.Client
+	server     string
+	token      string
+	console    string
+	metrics    string
 }
 
 // start starts a program of bin, which ends with the test at the latest, and
@@ -82,25 +83,35 @@ func start(t *testing.T, waits bool, name string, args ...string) string {
 	return line
 }
 
-// newSite starts the three programs.
-func newSite(t *testing.T) *site {
+// newSite starts the API server, and the console with what it is told.
+func newSite(t *testing.T, console ...string) *site {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	start(t, true, "controlplane", "--kubeconfig", kubeconfig, "--crds", filepath.Join(root, "config/crd/bases"), "--exit-on-stdin-eof")
-	s := &site{t: t}
+	s := &site{t: t, kubeconfig: kubeconfig}
 	s.connect(kubeconfig)
-	line := start(t, true, "consolesim", "--listen", "127.0.0.1:0", "--api-key", apiKey, "--seed-users", "30", "--window", "1000/1s")
+	line := start(t, true, "consolesim", append([]string{"--listen", "127.0.0.1:0", "--api-key", apiKey}, console...)...)
 	for word := range strings.FieldsSeq(line) {
 		if strings.HasPrefix(word, "http://") {
 			s.console = word
 		}
 	}
-	address := freeAddress(t)
-	s.metrics = "http://" + address + "/metrics"
-	s.apply("api/v1/namespaces/"+namespace, `{apiVersion: v1, kind: Namespace, metadata: {name: `+namespace+`}}`)
-	start(t, false, "manager", "--kubeconfig", kubeconfig, "--operator-namespace", namespace, "--leader-elect",
-		"--metrics-bind-address", address, "--metrics-secure=false", "--health-probe-bind-address=0")
+	for _, name := range []string{namespace, "default"} {
+		s.apply("api/v1/namespaces/"+name, `{apiVersion: v1, kind: Namespace, metadata: {name: `+name+`}}`)
+	}
+	s.apply("api/v1/namespaces/"+namespace+"/secrets/console-api-key",
+		`{apiVersion: v1, kind: Secret, metadata: {name: console-api-key, namespace: `+namespace+`}, stringData: {apiKey: `+apiKey+`}}`)
 	return s
+}
+
+// startManager starts the manager, and returns when it leads.
+func (s *site) startManager(h *history) {
+	s.t.Helper()
+	address := freeAddress(s.t)
+	s.metrics = "http://" + address + "/metrics"
+	start(s.t, false, "manager", "--kubeconfig", s.kubeconfig, "--operator-namespace", namespace, "--leader-elect",
+		"--metrics-bind-address", address, "--metrics-secure=false", "--health-probe-bind-address=0")
+	h.until(s.t, s, map[string]float64{`controller_runtime_max_concurrent_reconciles{controller="consoleconnection"}`: 1})
 }
 
 func freeAddress(t *testing.T) string {
@@ -152,15 +163,35 @@ func (s *site) apply(path, manifest string) {
 	s.send(s.kube, http.MethodPatch, s.server+"/"+path+"?fieldManager=test", "application/apply-patch+yaml", manifest)
 }
 
+// connectConsole makes a connection to the console.
+func (s *site) connectConsole(name, spec string) {
+	s.t.Helper()
+	s.applyAccess("ConsoleConnection", name, `{endpoint: "`+s.console+`", apiKeySecretRef: {name: console-api-key}, `+spec+`}`)
+}
+
 // applyAccess applies an object of the operator's; namespaced ones to default.
 func (s *site) applyAccess(kind, name, spec string) {
 	s.t.Helper()
-	path, meta := "apis/console-access.dev/v1alpha1/", "name: "+name
+	meta := "name: " + name
 	if kind != "ConsoleConnection" {
-		path, meta = path+"namespaces/default/", meta+", namespace: default"
+		meta += ", namespace: default"
 	}
-	s.apply(path+strings.ToLower(kind)+"s/"+name,
+	s.apply(accessPath(kind, name),
 		fmt.Sprintf("{apiVersion: console-access.dev/v1alpha1, kind: %s, metadata: {%s}, spec: %s}", kind, meta, spec))
+}
+
+// deleteAccess deletes an object of the operator's.
+func (s *site) deleteAccess(kind, name string) {
+	s.t.Helper()
+	s.send(s.kube, http.MethodDelete, s.server+"/"+accessPath(kind, name), "application/json", "")
+}
+
+func accessPath(kind, name string) string {
+	path := "apis/console-access.dev/v1alpha1/"
+	if kind != "ConsoleConnection" {
+		path += "namespaces/default/"
+	}
+	return path + strings.ToLower(kind) + "s/" + name
 }
 
 // atConsole does something in the console by hand, or to it.
