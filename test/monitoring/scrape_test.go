@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/teststorage"
 )
@@ -32,6 +34,8 @@ type history struct {
 	storage *teststorage.TestStorage
 	// labels are those that each metric was seen with.
 	labels map[string]map[string]bool
+	// present are the series of the last scrape.
+	present map[string]labels.Labels
 	// first and last are the times of the first and the last scrape.
 	first, last time.Time
 }
@@ -59,12 +63,13 @@ func (h *history) take(t *testing.T, url string) (scrape, error) {
 	if h.first.IsZero() {
 		h.first = h.last
 	}
-	appender := h.storage.Appender(t.Context())
+	appender, before := h.storage.Appender(t.Context()), h.present
+	h.present = map[string]labels.Labels{}
 	out := scrape{}
 	for {
 		entry, err := parser.Next()
 		if errors.Is(err, io.EOF) {
-			return out, appender.Commit()
+			return out, errors.Join(h.end(appender, before), appender.Commit())
 		}
 		if err != nil {
 			return nil, err
@@ -92,8 +97,23 @@ func (h *history) append(appender storage.Appender, series labels.Labels, value 
 	for label, value := range target {
 		full.Set(label, value)
 	}
+	h.present[full.Labels().String()] = full.Labels()
 	_, err := appender.Append(0, full.Labels(), h.last.UnixMilli(), value)
 	return err
+}
+
+// end marks the series of the scrape before that are there no more, as
+// Prometheus does.
+func (h *history) end(appender storage.Appender, before map[string]labels.Labels) error {
+	for name, series := range before {
+		if _, ok := h.present[name]; ok {
+			continue
+		}
+		if _, err := appender.Append(0, series, h.last.UnixMilli(), math.Float64frombits(value.StaleNaN)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sum adds up the values of a metric's series that have a label.
