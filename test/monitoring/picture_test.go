@@ -123,7 +123,7 @@ func console(method, path, body string) func(*site) {
 
 // busyMinutes are a roll-out, people who change things in the console, another
 // client that uses up the console's limit, an outage, access that is taken away
-// while much else waits, and in the end more than the longest window has left.
+// while much else waits, and in the end what fills most of the longest window.
 var busyMinutes = []event{
 	{10 * time.Second, begins("platform")},
 	{90 * time.Second, byHand("Admin", 20, 33)},
