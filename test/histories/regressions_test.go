@@ -17,6 +17,8 @@ var regressions = []struct {
 }{
 	{769, "a leader believed that a team was gone which another one had just created"},
 	{1945, "the intent of another process was given up at once, as one before it had been settled long ago"},
+	{4994, "a lookup of what came of an intent was never made, as its time had passed"},
+	{7148, "a lookup of what came of an intent was never made, as its time had passed"},
 	{2426, "the checker compared lists of metrics by their length"},
 }
 

@@ -90,7 +90,7 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 	}
 	if !next.IsZero() {
 		v := condition.Progressing(lookingUp)
-		v.RetryAfter = time.Until(next) + time.Millisecond
+		v.RetryAfter = max(time.Until(next), 0) + time.Millisecond // next may have passed
 		return nil, &v, nil
 	}
 	if err := s.lacks(); err != nil {
