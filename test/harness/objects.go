@@ -137,6 +137,17 @@ func TryUpdate[T client.Object](e *Env, obj T, change func(T)) error {
 	}
 }
 
+// SetStatus changes the status of an object, as the operator would.
+func SetStatus[T client.Object](e *Env, obj T, change func(T)) {
+	e.T.Helper()
+	e.Refresh(obj)
+	before := obj.DeepCopyObject().(client.Object)
+	change(obj)
+	if err := e.cluster.client.Status().Patch(e.T.Context(), obj, client.MergeFrom(before)); err != nil {
+		e.T.Fatalf("set the status of %T %s: %v", obj, obj.GetName(), err)
+	}
+}
+
 // Annotate sets an annotation.
 func (e *Env) Annotate(obj client.Object, name, value string) {
 	e.T.Helper()

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/test/harness"
@@ -127,17 +126,6 @@ func TestGoodInputIsAccepted(t *testing.T) {
 	}
 }
 
-// intend has a Team's status say what the operator is about to make.
-func intend(e *harness.Env, team *v1alpha1.Team, intent *v1alpha1.CreateIntent) {
-	e.T.Helper()
-	e.Refresh(team)
-	before := team.DeepCopy()
-	team.Status.CreateIntent = intent
-	if err := e.Client().Status().Patch(e.T.Context(), team, client.MergeFrom(before)); err != nil {
-		e.T.Fatal(err)
-	}
-}
-
 // TestImmutableFields: who an object is about, and through which connection,
 // cannot change under it.
 func TestImmutableFields(t *testing.T) {
@@ -157,12 +145,13 @@ func TestImmutableFields(t *testing.T) {
 		}
 	}
 	// Of a team that is being created, the request was sent through it.
-	intend(e, early, &v1alpha1.CreateIntent{Name: "early", Time: metav1.NowMicro()})
+	intent := &v1alpha1.CreateIntent{Name: "early", Time: metav1.NowMicro()}
+	harness.SetStatus(e, early, func(team *v1alpha1.Team) { team.Status.CreateIntent = intent })
 	err := harness.TryUpdate(e, early, func(team *v1alpha1.Team) { team.Spec.ConnectionRef.Name = "other" })
 	if err == nil || !strings.Contains(err.Error(), "immutable") {
 		t.Errorf("while it is being created: %v, want it refused as immutable", err)
 	}
-	intend(e, early, nil)
+	harness.SetStatus(e, early, func(team *v1alpha1.Team) { team.Status.CreateIntent = nil })
 	// The spelling of an address may change, and so may the connection of what
 	// was never synced.
 	harness.Update(e, role, func(role *v1alpha1.UserRole) { role.Spec.Email = "Alan@Example.com" })

@@ -5,7 +5,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/test/harness"
@@ -20,14 +19,12 @@ func TestOverwrittenStatus(t *testing.T) {
 	e.WaitReady(team, role)
 	mark := e.Mark()
 	for _, obj := range []v1alpha1.AccessObject{team, role} {
-		before := obj.DeepCopyObject().(client.Object)
-		meta.SetStatusCondition(&obj.Sync().Conditions, metav1.Condition{
-			Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, ObservedGeneration: obj.GetGeneration(),
-			Reason: v1alpha1.ReasonRateLimited, Message: "Said by another process.",
+		harness.SetStatus(e, obj, func(obj v1alpha1.AccessObject) {
+			meta.SetStatusCondition(&obj.Sync().Conditions, metav1.Condition{
+				Type: v1alpha1.ReadyCondition, Status: metav1.ConditionFalse, ObservedGeneration: obj.GetGeneration(),
+				Reason: v1alpha1.ReasonRateLimited, Message: "Said by another process.",
+			})
 		})
-		if err := e.Client().Status().Patch(t.Context(), obj, client.MergeFrom(before)); err != nil {
-			t.Fatal(err)
-		}
 	}
 	e.WaitReady(team, role)
 	if calls := e.Since(mark); len(calls) != 0 {
