@@ -54,7 +54,8 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 	if err != nil {
 		return nil, nil, err
 	}
-	since, next := s.plan.lookup(time.Now())
+	now := time.Now()
+	since, _ := s.plan.lookup(now)
 	if left := time.Until(shown); left > 0 {
 		v := condition.Progressing(lookingUp)
 		v.RetryAfter = left + time.Millisecond
@@ -85,12 +86,9 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		return &console.Observation[console.Team]{Presence: console.Present, Value: found[0]}, nil, nil
 	}
 	s.plan.missed(s.Link.Project.TeamsRead().StartedAt)
-	if next.IsZero() && s.plan.missing < proof {
-		next = s.plan.missingAt.Add(lookups[0])
-	}
-	if !next.IsZero() {
+	if _, next := s.plan.lookup(now); !next.IsZero() || s.plan.missing < proof {
 		v := condition.Progressing(lookingUp)
-		v.RetryAfter = max(time.Until(next), 0) + time.Millisecond // next may have passed
+		v.RetryAfter = max(time.Until(next), 0) + time.Millisecond
 		return nil, &v, nil
 	}
 	if err := s.lacks(); err != nil {

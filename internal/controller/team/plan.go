@@ -1,7 +1,6 @@
 package team
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -49,24 +48,28 @@ func (p *plan) attempted(intent int64, inherited bool) {
 }
 
 // lookup returns when a listing must have begun to be the one to be read now,
-// and when the next is to be read, if any is.
+// and when the next is to be read, if that is known.
 func (p *plan) lookup(now time.Time) (since, next time.Time) {
-	since = p.intentEnded
-	pauses := lookups
+	var due []time.Time
+	for _, pause := range lookups {
+		due = append(due, p.intentEnded.Add(pause))
+	}
 	if p.inherited {
 		// Who lost its leadership and does not know yet may be about to send the
 		// request.
-		pauses = append(slices.Clone(pauses), rivalry)
+		due = append(due, p.intentEnded.Add(rivalry))
 	}
-	for _, pause := range pauses {
-		at := p.intentEnded.Add(pause)
+	if p.missing > 0 && p.missing < proof {
+		due = append(due, p.missingAt.Add(lookups[0]))
+	}
+	since = p.intentEnded
+	for _, at := range due {
 		if !now.After(at) {
 			return since, at
 		}
-		since = at
-	}
-	if again := p.missingAt.Add(lookups[0]); p.missing > 0 && p.missing < proof && again.After(since) {
-		since = again
+		if at.After(since) {
+			since = at
+		}
 	}
 	return since, time.Time{}
 }
