@@ -112,6 +112,7 @@ type journal struct {
 	retryAt  instant
 	blocks   []*block // oldest first
 	imported []Record // not yet saved
+	former   string   // who wrote the record of a former quota that was loaded
 }
 
 // first returns the oldest block with a usable token, or nil.
@@ -262,14 +263,13 @@ func (l *Limiter) load() {
 		now := l.lock()
 		defer l.unlock(now)
 		j.busy = false
-		var lost string
+		lost, moved := "", errors.Is(err, ErrMoved)
 		switch {
-		case err == nil:
+		case err == nil, moved:
 		case errors.Is(err, ErrNoRecord):
 			if !j.Fresh || j.written {
 				lost = "the record of past calls is missing"
 			}
-		case errors.Is(err, ErrMoved):
 		case errors.Is(err, ErrDamaged):
 			lost = "the record of past calls is damaged"
 		default:
@@ -280,13 +280,16 @@ func (l *Limiter) load() {
 		// next one, which would wait as long again.
 		j.failures, j.loaded, j.unsaved = 0, true, err != nil || len(j.imported) > 0
 		// The record includes our own open blocks, and so all we have sent.
-		for _, w := range l.windows {
-			w.clear()
-		}
+		l.clear()
+		known := false // what was imported holds all that the record of the former quota does
 		for _, imported := range j.imported {
 			l.restore(now, imported, l.outlast(now))
+			known = known || moved && imported.Writer != "" && imported.Writer == r.Writer
 		}
-		if err == nil || errors.Is(err, ErrMoved) {
+		if moved {
+			j.former = r.Writer
+		}
+		if err == nil || moved && !known {
 			l.restore(now, r, l.formerEnd(now))
 		}
 		if lost != "" {
@@ -298,6 +301,13 @@ func (l *Limiter) load() {
 			}
 		}
 	})
+}
+
+// clear forgets all requests that ended, as what is restored next holds them.
+func (l *Limiter) clear() {
+	for _, w := range l.windows {
+		w.clear()
+	}
 }
 
 // outlast is when the last attempt is over on any token recorded until now.

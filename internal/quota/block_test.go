@@ -30,7 +30,8 @@ type handle struct {
 	seen   int
 	slow   time.Duration
 	faults bool
-	dead   bool // the process was killed
+	dead   bool  // the process was killed
+	former *disk // has the record of a former quota
 }
 
 func (h *handle) pause() (dead, fault bool) {
@@ -58,7 +59,10 @@ func (h *handle) Load(context.Context) (r Record, err error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
 	h.seen = h.version
-	if h.data == nil {
+	switch {
+	case h.data == nil && h.former != nil:
+		return r, errors.Join(ErrMoved, json.Unmarshal(h.former.data, &r))
+	case h.data == nil:
 		return r, ErrNoRecord
 	}
 	return r, json.Unmarshal(h.data, &r)
@@ -335,4 +339,38 @@ func TestImport(t *testing.T) {
 			t.Errorf("%d used in the window of which nothing is known, want it full", got)
 		}
 	})
+}
+
+// TestImportOfAFormerQuota hands over a history of which the store has a record,
+// too: it counts once, whichever comes first.
+func TestImportOfAFormerQuota(t *testing.T) {
+	for _, loadedFirst := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var d, next disk
+			var lost []string
+			l, _ := holder(t, &d, "a", true, &lost)
+			for _, p := range acquire(t, l, 7) {
+				p.Done(Outcome{})
+			}
+			h := newHandle(&next, 1)
+			h.slow, h.former = 0, &d
+			heir := New(Config{Windows: consoleWindows, Share: 100}, WithStore(h, Durability{Identity: "a", Fresh: true}))
+			defer heir.Close()
+			if loadedFirst {
+				synctest.Wait()
+			}
+			history := l.Export()
+			want := 7 // and what may still be taken of the open blocks
+			for _, b := range history.Open {
+				want += b.N
+			}
+			heir.Import(history)
+			time.Sleep(time.Second)
+			for _, w := range heir.Stats().Windows {
+				if w.Used != want {
+					t.Errorf("%d used per %v, want %d; loaded first: %v", w.Used, w.Per, want, loadedFirst)
+				}
+			}
+		})
+	}
 }

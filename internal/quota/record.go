@@ -189,21 +189,29 @@ func fromMilli(ms int64) time.Time {
 
 // Export returns the record as it would be saved now, for a limiter that is to
 // inherit the history, such as that of a rotated key. Requests under way are
-// listed as an open block.
+// listed as an open block. Its Writer is empty while the stored record, of which
+// the history would be a part, is not loaded.
 func (l *Limiter) Export() Record {
 	now := l.lock()
 	defer l.unlock(now)
 	r := l.snapshot(now)
+	if l.journal != nil && !l.journal.loaded {
+		r.Writer = ""
+	}
 	if l.journal == nil && l.use.held > 0 {
 		r.Open = []Block{{N: l.use.held, NotAfter: l.wall(now, now)}}
 	}
 	return r
 }
 
-// Import adds a record's history to the windows.
+// Import adds a record's history to the windows, of a limiter that was not used
+// yet.
 func (l *Limiter) Import(r Record) {
 	now := l.lock()
 	defer l.unlock(now)
+	if j := l.journal; j != nil && j.former != "" && j.former == r.Writer {
+		l.clear() // it is known already, from what its writer had stored
+	}
 	l.restore(now, r, l.outlast(now))
 	if j := l.journal; j != nil {
 		j.revoke() // what was imported has to be recorded before more is sent

@@ -32,7 +32,7 @@ func (t Target) Format(s fmt.State, _ rune) {
 type Dial func(Target) (console.API, error)
 
 // NewLimiter makes the limiter of a quota group. former, if not empty, is the
-// group that was drawn from before, by a process that is gone: while group has
+// group that was drawn from before, by this process or another: while group has
 // no record, that of former is its own. fresh says that the group has never been
 // used before, so that no record of its requests can be missing; lost is called
 // when one was missing or damaged all the same.
@@ -94,13 +94,19 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	g, ok := p.groups[groupName]
 	old, had := p.groups[previous]
 	moved := !ok && previous != groupName
+	var history quota.Record
+	if moved && had {
+		history = old.limiter.Export()
+	}
 	if !ok {
 		former := ""
-		if moved && !had {
+		if moved {
 			former = previous
 		}
+		// Of a group with another one before it, that one's record tells.
+		fresh := moved && (previous == "" || history.Writer != "")
 		lost := func(reason string) { p.recordLost(groupName, reason) }
-		g = &group{limiter: p.newLimiter(groupName, former, moved && former == "", lost), configs: map[string]quota.Config{}}
+		g = &group{limiter: p.newLimiter(groupName, former, fresh, lost), configs: map[string]quota.Config{}}
 		p.groups[groupName] = g
 	}
 	p.leave(connection, groupName)
@@ -108,7 +114,7 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	g.apply()
 	if moved && had {
 		// Only windows that are there remember what is imported.
-		g.limiter.Import(old.limiter.Export())
+		g.limiter.Import(history)
 	}
 	t.Limiter = g.limiter
 	print := fingerprint(t, groupName)
