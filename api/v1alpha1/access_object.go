@@ -21,6 +21,9 @@ type AccessObject interface {
 	Sync() *SyncStatus
 	// Differences is where the console differs from the spec.
 	Differences() *[]FieldDiff
+	// Journal is what the status tells of what was done in the console, which
+	// nobody could find out anew.
+	Journal() any
 }
 
 func connectionName(ref ConnectionReference) string {
@@ -42,6 +45,11 @@ func (t *Team) Sync() *SyncStatus { return &t.Status.SyncStatus }
 // Differences implements [AccessObject].
 func (t *Team) Differences() *[]FieldDiff { return &t.Status.Diff }
 
+// Journal implements [AccessObject].
+func (t *Team) Journal() any {
+	return TeamStatus{ID: t.Status.ID, Adopted: t.Status.Adopted, CreateIntent: t.Status.CreateIntent}
+}
+
 // ConnectionName implements [AccessObject].
 func (u *UserRole) ConnectionName() string { return connectionName(u.Spec.ConnectionRef) }
 
@@ -53,3 +61,8 @@ func (u *UserRole) Sync() *SyncStatus { return &u.Status.SyncStatus }
 
 // Differences implements [AccessObject].
 func (u *UserRole) Differences() *[]FieldDiff { return &u.Status.Diff }
+
+// Journal implements [AccessObject].
+func (u *UserRole) Journal() any {
+	return UserRoleStatus{PreviousRole: u.Status.PreviousRole, InvitedAt: u.Status.InvitedAt}
+}

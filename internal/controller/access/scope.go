@@ -251,7 +251,9 @@ func (s *Scope) wrote(target v1alpha1.AccessObject) {
 }
 
 // Finish ends the reconciliation: it writes the verdict, or that of err, into
-// the status, if that changes it.
+// the status, if that changes it. What it says of what was done is not written
+// over what another process has recorded since, which may have been elected
+// while this one was halted in the middle.
 func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctrl.Result, error) {
 	_, queued := errors.AsType[*quota.WaitError](err)
 	waits := queued || errors.Is(err, console.ErrReading)
@@ -288,7 +290,14 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 	status := s.Obj.Sync()
 	condition.Set(&status.Conditions, generation, v)
 	status.ObservedGeneration = generation
-	if err := s.save(ctx); err != nil {
+	var options []client.MergeFromOption
+	if !equality.Semantic.DeepEqual(s.saved.Journal(), s.Obj.Journal()) {
+		options = append(options, client.MergeFromWithOptimisticLock{})
+	}
+	switch err := s.save(ctx, options...); {
+	case apierrors.IsConflict(err):
+		return s.Memo.lag.Pause(), nil
+	case err != nil:
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return ctrl.Result{RequeueAfter: v.RetryAfter}, nil

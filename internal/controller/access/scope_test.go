@@ -237,6 +237,37 @@ func TestConflictsAreNotOverwritten(t *testing.T) {
 	}
 }
 
+// A process that was halted in the middle writes its verdict when another one
+// leads: what that one has recorded stays.
+func TestVerdictLeavesTheJournalOfOthers(t *testing.T) {
+	b := newDesk(t, nil)
+	if err := b.Client.Status().Update(t.Context(), intending(b.read(t), "former")); err != nil {
+		t.Fatal(err)
+	}
+	s := b.open(t)
+	if err := b.Client.Status().Update(t.Context(), intending(b.read(t), "new")); err != nil {
+		t.Fatal(err)
+	}
+	s.Obj.(*v1alpha1.Team).Status.CreateIntent = nil
+	if again := b.finish(t, s, condition.Synced("In sync."), nil); again != stalePause {
+		t.Errorf("looked at again after %v, want %v", again, stalePause)
+	}
+	if intent := b.read(t).Status.CreateIntent; intent == nil || intent.Name != "new" {
+		t.Errorf("the intent is %+v, want the one recorded last", intent)
+	}
+	s = b.open(t)
+	s.Obj.(*v1alpha1.Team).Status.CreateIntent = nil
+	b.finish(t, s, condition.Synced("In sync."), nil)
+	if intent := b.read(t).Status.CreateIntent; intent != nil {
+		t.Errorf("the intent %+v is still there", intent)
+	}
+}
+
+func intending(team *v1alpha1.Team, name string) *v1alpha1.Team {
+	team.Status.CreateIntent = &v1alpha1.CreateIntent{Name: name, Time: metav1.NowMicro()}
+	return team
+}
+
 // The cache shows an object as it was before our last write, also after it was
 // released: it is not looked at.
 func TestOldCopies(t *testing.T) {
