@@ -96,8 +96,12 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 	}
 	whole := began
 	if !team.MembersKnown {
-		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
 		whole = e.whole
+		if e.presence == Present && !sameTeam(e.team, team) {
+			// Who changed the fields may have changed the members, too.
+			whole = time.Time{}
+		}
+		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
 	}
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
 	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began, wake: e.keep(began)}

@@ -86,10 +86,12 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 	return selector.Matches(labels.Set(ns.Labels)), nil
 }
 
-// Since is how old a listing may be that the object is compared with: with
-// drift ignored, nothing else would ever read it again.
+// Since is when a listing must have begun that the object is compared with. What
+// is to be brought about for the first time may meet what somebody else made
+// since, such as a team of that name, so that one from before an outage, or from
+// when drift was not yet ignored, is too old.
 func (s *Scope) Since() time.Time {
-	if s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration() || s.Connection.Spec.Drift.Policy != v1alpha1.DriftIgnore {
+	if s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration() {
 		return time.Time{}
 	}
 	return time.Now().Add(-s.Interval())

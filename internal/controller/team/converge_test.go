@@ -2,6 +2,7 @@ package team
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/console-access/console-access-operator/internal/console/statsig"
 	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/quota"
 )
 
 // Where listings lack the members, a team is read once an interval, also one
@@ -96,6 +98,44 @@ func TestNothingToVerify(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who changed what a listing shows may have changed the members that it does not
+// show: a write that puts the one back leaves the other as it is.
+func TestMembersOfATeamThatSomebodyChanged(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.apply(t, object("compilers", func(team *v1alpha1.Team) { team.Spec.Description = new("Ours") }))
+		b.reconcile(t, "compilers")
+		b.list(t)
+		b.behave(t, func(s *consolesim.Behavior) { s.ListTeamsWithMembers = false })
+		changed := b.sim.TeamsNamed("compilers")[0]
+		changed.Description, changed.Members = new("Theirs"), []string{grace}
+		b.sim.PutTeam(changed)
+		_ = b.project.ReadTeams(console.Caller{Key: "lister", Lane: quota.Drift}, time.Now())
+		time.Sleep(time.Second)
+		b.reconcile(t, "compilers")
+		b.wants(t, "compilers", v1alpha1.ReasonSynced)
+		if got := b.sim.TeamsNamed("compilers")[0]; *got.Description != "Ours" || !slices.Equal(got.Members, []string{grace}) {
+			t.Errorf("the team is described as %q and its members are %v, want %q and %s", *got.Description, got.Members, "Ours", grace)
+		}
+	})
+}
+
+// What was listed before an outage does not tell whether a team of that name is
+// there.
+func TestNothingIsCreatedByAnOldListing(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) { s.DuplicateTeamNames = consolesim.NamesAllow })
+		b.list(t)
+		b.sim.PutTeam(consolesim.Team{Name: "compilers", Members: []string{grace}})
+		time.Sleep(time.Hour)
+		b.apply(t, object("compilers", nil))
+		b.reconcile(t, "compilers")
+		b.wants(t, "compilers", v1alpha1.ReasonAlreadyExists)
+		if n := b.sim.Count(consolesim.CreateTeam); n != 0 {
+			t.Errorf("%d teams were created, want none", n)
+		}
+	})
 }
 
 // A team all of whose fields are managed is not written on the strength of a
