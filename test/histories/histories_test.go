@@ -74,6 +74,10 @@ func (w *world) settle() {
 	if err := w.sim.SetBehavior(func(b *simBehavior) { b.MoveBetweenPages = 0 }); err != nil {
 		panic(err)
 	}
+	if w.moods != nil {
+		w.plan.behavior.ListReturnsID = true // else nobody could ever know some ids
+		w.behave()
+	}
 	w.replace()
 	for at := time.Minute; at < settling; at += 5 * time.Minute {
 		w.after(at, w.people.approve)

@@ -92,6 +92,11 @@ func (m *people) begin() {
 	if w.plan.leaders {
 		w.after(w.between(0, w.plan.lasts), m.secondLeader)
 	}
+	if w.moods != nil {
+		for range 1 + w.moods.IntN(20) {
+			w.after(time.Duration(w.moods.Int64N(int64(w.plan.lasts))), w.turn)
+		}
+	}
 }
 
 // secondLeader has another process run beside the one there is, for a while.

@@ -1,8 +1,11 @@
 package histories
 
 import (
+	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/console-access/console-access-operator/internal/consolesim"
@@ -78,6 +81,39 @@ func drawBehavior(w *world) consolesim.Behavior {
 	b.RejectedCount = w.chance(0.3)
 	b.RetryAfter = oneOf(w, consolesim.RetryAfterSeconds, consolesim.RetryAfterDate, consolesim.RetryAfterAbsent)
 	return b
+}
+
+// turn puts some switches of the open questions into other positions.
+func (w *world) turn() {
+	if w.calm {
+		return
+	}
+	fate := w.rng
+	w.rng = w.moods
+	other := drawBehavior(w)
+	w.rng = fate
+	b := reflect.ValueOf(&w.plan.behavior).Elem()
+	var turned []string
+	for i := range b.NumField() {
+		if w.moods.IntN(3) == 0 && !b.Field(i).Equal(reflect.ValueOf(other).Field(i)) {
+			b.Field(i).Set(reflect.ValueOf(other).Field(i))
+			turned = append(turned, fmt.Sprintf("%s=%v", b.Type().Field(i).Name, b.Field(i)))
+		}
+	}
+	w.note("the console changes: %s", strings.Join(turned, " "))
+	w.behave()
+}
+
+// behave has the console answer as the plan says.
+func (w *world) behave() {
+	moving := 0
+	err := w.sim.SetBehavior(func(b *consolesim.Behavior) {
+		moving, *b = b.MoveBetweenPages, w.plan.behavior
+		b.MoveBetweenPages = moving
+	})
+	if err != nil {
+		panic(err)
+	}
 }
 
 // A netFate is what becomes of a request.

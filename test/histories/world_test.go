@@ -17,11 +17,17 @@ import (
 // maxSteps ends a history that does not: nothing needs so many.
 const maxSteps = 1_000_000
 
+// moody is how many histories there are for each in which the console changes.
+const moody = 3
+
 // A world is everything outside of the operator's processes. It does one thing
 // at a time, when everybody else waits, so that nothing depends on how
 // goroutines are scheduled.
 type world struct {
-	rng   *rand.Rand
+	rng *rand.Rand
+	// moods decides when the console answers in other ways than before, and in
+	// which; nil: never.
+	moods *rand.Rand
 	plan  plan
 	start time.Time
 	kube  *kube
@@ -92,6 +98,9 @@ func newWorld(seed uint64, keep bool) *world {
 		wakeup: make(chan struct{}, 1), lives: -1,
 	}
 	w.plan = drawPlan(w)
+	if seed%moody == 0 {
+		w.moods = rand.New(rand.NewPCG(seed, 2))
+	}
 	w.self = &process{w: w, name: "world"}
 	w.kube = newKube(w)
 	w.ledger = newLedger(w)
