@@ -68,7 +68,7 @@ func history(t *testing.T, seed uint64, keep bool) (r report) {
 // compares.
 func (w *world) settle() {
 	w.note("from here on nothing fails")
-	w.calm, w.net.outageUntil = true, 0
+	w.calm, w.net.outageUntil, w.kube.outageUntil = true, 0, 0
 	w.people.resume()
 	w.people.setKey(w.people.newKey())
 	if err := w.sim.SetBehavior(func(b *simBehavior) { b.MoveBetweenPages = 0 }); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,6 +28,8 @@ type kube struct {
 	w       *world
 	version int
 	objects map[objectKey]client.Object
+	// outageUntil is the end of the time in which it does not answer.
+	outageUntil time.Duration
 }
 
 type objectKey struct {

@@ -94,7 +94,13 @@ func (m *people) begin() {
 	}
 	if w.moods != nil {
 		for range 1 + w.moods.IntN(20) {
-			w.after(time.Duration(w.moods.Int64N(int64(w.plan.lasts))), w.turn)
+			w.after(w.mood(w.plan.lasts), w.turn)
+		}
+		for range w.moods.IntN(4) {
+			w.after(w.mood(w.plan.lasts), func() {
+				w.kube.outageUntil = w.now() + w.mood(2*time.Minute)
+				w.note("Kubernetes does not answer until %v", w.kube.outageUntil)
+			})
 		}
 	}
 }

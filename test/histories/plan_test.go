@@ -106,10 +106,10 @@ func (w *world) turn() {
 
 // behave has the console answer as the plan says.
 func (w *world) behave() {
-	moving := 0
 	err := w.sim.SetBehavior(func(b *consolesim.Behavior) {
-		moving, *b = b.MoveBetweenPages, w.plan.behavior
-		b.MoveBetweenPages = moving
+		moves := b.MoveBetweenPages // is a fault
+		*b = w.plan.behavior
+		b.MoveBetweenPages = moves
 	})
 	if err != nil {
 		panic(err)
@@ -207,10 +207,27 @@ const (
 )
 
 func (p *plan) kubeFate(w *world) (time.Duration, kubeFate) {
+	if w.now() < w.kube.outageUntil {
+		return w.between(0, 3*time.Millisecond), kubeRefuses
+	}
 	if w.calm || !w.chance(p.kube) {
 		return w.between(0, 3*time.Millisecond), kubeAnswers
 	}
 	return w.between(0, oneOf(w, 10*time.Millisecond, 2*time.Second)), oneOf(w, kubeAnswers, kubeRefuses, kubeLoses)
+}
+
+// halt is for how long one of two leaders is halted in the middle, such as with
+// its node, before it goes on with the call that it was about to make.
+func (w *world) halt() time.Duration {
+	if w.calm || w.moods == nil || len(w.processes) < 2 || w.moods.IntN(30) > 0 {
+		return 0
+	}
+	return w.mood(2 * time.Minute)
+}
+
+// mood draws a time below that.
+func (w *world) mood(most time.Duration) time.Duration {
+	return time.Duration(w.moods.Int64N(int64(most)))
 }
 
 func (p *plan) latency(w *world) time.Duration {
@@ -221,6 +238,9 @@ func (p *plan) latency(w *world) time.Duration {
 }
 
 func (p *plan) watchDelay(w *world) time.Duration {
+	if left := w.kube.outageUntil - w.now(); left > 0 {
+		return left + w.between(0, time.Second)
+	}
 	if w.chance(0.05) && !w.calm {
 		return w.between(0, 20*p.lag)
 	}

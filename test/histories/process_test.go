@@ -327,7 +327,7 @@ func (p *process) call(key string, do func() error) (err error) {
 	w := p.w
 	alive := p.askLater(key, func(done func()) {
 		delay, fate := w.plan.kubeFate(w)
-		w.after(delay, func() {
+		w.after(delay+w.halt(), func() {
 			if p.dead {
 				return
 			}

@@ -17,7 +17,7 @@ import (
 // maxSteps ends a history that does not: nothing needs so many.
 const maxSteps = 1_000_000
 
-// moody is how many histories there are for each in which the console changes.
+// moody is how many histories there are for each with moods.
 const moody = 3
 
 // A world is everything outside of the operator's processes. It does one thing
@@ -25,8 +25,8 @@ const moody = 3
 // goroutines are scheduled.
 type world struct {
 	rng *rand.Rand
-	// moods decides when the console answers in other ways than before, and in
-	// which; nil: never.
+	// moods decides when the console begins to answer in other ways, Kubernetes
+	// does not answer, and who is halted; nil: never.
 	moods *rand.Rand
 	plan  plan
 	start time.Time
