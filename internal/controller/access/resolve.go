@@ -87,12 +87,19 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 }
 
 // Since is when a listing must have begun that the object is compared with. What
-// is to be brought about for the first time may meet what somebody else made
-// since, such as a team of that name, so that one from before an outage, or from
-// when drift was not yet ignored, is too old.
+// is to be brought about for the first time may meet what somebody else has made,
+// such as a team of that name: a listing from long before anybody asked for it,
+// such as from before an outage, is too old. How long it waits for its turn then
+// makes no difference, lest a roll-out reads the same over and over. With drift
+// ignored, nothing else would ever read a listing again.
 func (s *Scope) Since() time.Time {
-	if s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration() {
+	switch {
+	case s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration():
+		return time.Time{}
+	case s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore:
+		return time.Now().Add(-s.Interval())
+	case s.Memo.Seen.IsZero():
 		return time.Time{}
 	}
-	return time.Now().Add(-s.Interval())
+	return s.Memo.Seen.Add(-max(s.Interval(), time.Minute))
 }
