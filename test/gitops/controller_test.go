@@ -153,9 +153,14 @@ func startFlux(e *harness.Env) *flux {
 	return f
 }
 
-// installFlux installs Flux's CRDs.
+var installing sync.Mutex
+
+// installFlux installs Flux's CRDs. The API server is that of all tests, and two
+// that do so at once would both find that there are none yet.
 func installFlux(e *harness.Env) {
 	e.T.Helper()
+	installing.Lock()
+	defer installing.Unlock()
 	crds := envtest.CRDInstallOptions{Paths: []string{filepath.Join(root, "bin", "flux-crds")}, ErrorIfPathMissing: true}
 	if _, err := envtest.InstallCRDs(e.Config(), crds); err != nil {
 		e.T.Fatalf("install Flux's CRDs, which make test-gitops puts into bin/flux-crds: %v", err)
