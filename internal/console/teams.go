@@ -68,14 +68,14 @@ func (p *Project) TeamsNamed(name string) []Team {
 	return append(out, p.nameless[nameKey(name)]...)
 }
 
-// FormerlyNamed returns, sorted, the ids of teams that had a name and are gone:
-// reads may still show them for a moment.
+// FormerlyNamed returns, sorted, the ids of teams that had a name and are gone,
+// or not listed any more: reads may still show them for a moment.
 func (p *Project) FormerlyNamed(name string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string
 	for id, e := range p.byID {
-		if e.presence == Absent && sameName(e.team.Name, name) {
+		if e.presence != Present && sameName(e.team.Name, name) {
 			out = append(out, id)
 		}
 	}

@@ -117,11 +117,13 @@ func (p *Project) nameOf(id string) string {
 }
 
 // idOf finds the only team of that name whose id is known from elsewhere, but
-// not from this listing. It needs p.mu.
+// not from this listing. One that listings lacked before is none: what appears
+// under its name may be a new team, and who asks for it by its id learns whether
+// it is back. It needs p.mu.
 func (p *Project) idOf(name string, listed map[string]bool) string {
 	id := ""
 	for known, e := range p.byID {
-		if e.presence != Absent && !listed[known] && sameName(e.team.Name, name) {
+		if e.presence == Present && !listed[known] && sameName(e.team.Name, name) {
 			if id != "" {
 				return ""
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -418,6 +419,28 @@ func TestFreedNamesArePublished(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNamesakeOfATeamThatIsGone: where listings tell no ids, a team that appears
+// under the name of one that was not listed any more is not taken for that one.
+func TestNamesakeOfATeamThatIsGone(t *testing.T) {
+	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
+		id := b.create(t).ID
+		settled()
+		b.sim.RemoveTeam(id)
+		b.listTeams(t)
+		b.describes(t, "when it is gone", id, console.Unlisted, "first", false)
+		if gone := b.FormerlyNamed("Compilers"); !slices.Equal(gone, []string{id}) {
+			t.Errorf("formerly of that name: %v, want %s", gone, id)
+		}
+		b.behave(t, func(s *consolesim.Behavior) { s.ListReturnsID = false })
+		b.sim.PutTeam(consolesim.Team{Name: "Compilers"})
+		b.listTeams(t)
+		if named := b.TeamsNamed("Compilers"); len(named) != 1 || named[0].ID != "" {
+			t.Errorf("the new team is listed as %+v, want one without an id", named)
+		}
+		b.describes(t, "beside its namesake", id, console.Unlisted, "first", false)
+	})
 }
 
 func TestEmptyListingTellsNothingOfMembers(t *testing.T) {

@@ -1,6 +1,7 @@
 package team
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -384,6 +385,35 @@ func TestTeamHiddenBetweenPages(t *testing.T) {
 		b.owns(t, "compilers", "compilers")
 		if n := len(b.sim.TeamsNamed("compilers")); n != 1 {
 			t.Errorf("%d teams, want the one that was made at first", n)
+		}
+	})
+}
+
+// TestAbsencesInARow: listings that are not complete may each lack a team by
+// chance. Only several in a row mean that there is none.
+func TestAbsencesInARow(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.behave(t, func(s *consolesim.Behavior) {
+			s.ListReturnsID, s.OmitTotals, s.MaxPageSize = false, true, 2
+			s.DuplicateTeamNames, s.Latency = consolesim.NamesAllow, 100*time.Millisecond
+		})
+		theirs := consolesim.Team{ID: "team-theirs", Name: "compilers", Members: []string{ada}}
+		for _, name := range []string{"a", "b", "c"} {
+			b.sim.PutTeam(consolesim.Team{Name: name})
+		}
+		b.apply(t, object("compilers", nil))
+		for i := range enoughListings + 1 {
+			b.sim.RemoveTeam(theirs.ID)
+			b.sim.PutTeam(consolesim.Team{Name: fmt.Sprint("other ", i)}) // no two listings agree
+			b.list(t)
+			b.once(t, "compilers")
+			b.sim.PutTeam(theirs)
+			b.list(t)
+			b.once(t, "compilers")
+			b.wants(t, "compilers", v1alpha1.ReasonAlreadyExists)
+		}
+		if n := b.sim.Count(consolesim.CreateTeam); n != 0 {
+			t.Errorf("%d teams were created, want none", n)
 		}
 	})
 }

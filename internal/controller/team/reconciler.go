@@ -160,6 +160,7 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 	if len(named) == 0 {
 		return nil, nil, s.lacks()
 	}
+	s.plan.lacked = 0
 	return s.adopt(ctx, named)
 }
 
