@@ -162,8 +162,8 @@ func (c *campaign) findings() []audit.Finding {
 	})
 }
 
-// listingsShown is for how long the listings of teams are shown that a lost one
-// may not have been on.
+// listingsShown is for how long the listings of teams are shown that a team which
+// is left behind may not have been on.
 const listingsShown = 3 * time.Minute
 
 // context is what is known about a finding: its object's conditions and the
@@ -186,7 +186,7 @@ func (c *campaign) context(f audit.Finding) string {
 	for _, r := range requests[max(0, len(requests)-20):] {
 		fmt.Fprintf(&b, "  %s\n", requestLine(r))
 	}
-	if team, ok := c.e.Sim.Team(f.Team); ok && f.Rule == audit.Lost && len(requests) > 0 {
+	if team, ok := c.e.Sim.Team(f.Team); ok && (f.Rule == audit.Lost || f.Rule == audit.Doubled) && len(requests) > 0 {
 		made := requests[0].Received
 		b.WriteString(c.chronicle.around(team.Name, made))
 		for _, r := range all {
