@@ -51,6 +51,7 @@ type projects struct {
 	mu     sync.Mutex
 	views  map[string]*view
 	groups map[string]*group
+	closed bool
 }
 
 type view struct {
@@ -129,6 +130,11 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	}
 	v.users[connection] = true
 	p.dropOthers(connection, print)
+	if p.closed {
+		// A reconciliation under way when the process stops begins nothing anew.
+		v.project.Close()
+		g.limiter.Close()
+	}
 	return v.project, nil
 }
 
@@ -181,6 +187,7 @@ func (p *projects) dropOthers(connection, keep string) {
 func (p *projects) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
 	for _, v := range p.views {
 		v.project.Close()
 	}

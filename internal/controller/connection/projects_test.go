@@ -278,6 +278,22 @@ func TestRotationBesideAnotherProcess(t *testing.T) {
 	})
 }
 
+// TestNothingBeginsAfterTheEnd: a reconciliation under way when the process stops
+// gets a project that reads nothing, and starts nothing that would outlive it.
+func TestNothingBeginsAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProjects(map[string]bool{}, map[string]string{})
+		p.close()
+		project, err := p.acquire("c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g", "", quota.Config{Windows: windows(40, 600)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := project.Limiter().Acquire(t.Context(), quota.Request{}); !errors.Is(err, quota.ErrClosed) {
+			t.Errorf("a permit is given out after the end: %v", err)
+		}
+	})
+}
+
 var errDown = errors.New("the API server is down")
 
 // A panic prints what it was given.
