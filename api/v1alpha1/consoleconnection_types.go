@@ -131,9 +131,9 @@ type AllowedNamespaces struct {
 type Counts string
 
 const (
-	// CountsAll: every request counts.
+	// CountsAll says that every request counts.
 	CountsAll Counts = "All"
-	// CountsMutations: only POST, PATCH, PUT and DELETE count.
+	// CountsMutations says that only POST, PATCH, PUT and DELETE count.
 	CountsMutations Counts = "Mutations"
 )
 

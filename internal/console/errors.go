@@ -10,22 +10,22 @@ import (
 type Class string
 
 const (
-	// NotFound: the console says that the thing does not exist.
+	// NotFound means that the console says that the thing does not exist.
 	NotFound Class = "NotFound"
-	// Invalid: the console refused the request's content, and says why.
+	// Invalid means that the console refused the request's content, and says why.
 	Invalid Class = "Invalid"
-	// Unauthorized: the key is wrong or was revoked.
+	// Unauthorized means that the key is wrong or was revoked.
 	Unauthorized Class = "Unauthorized"
-	// Forbidden: the key is good but may not do this.
+	// Forbidden means that the key is good but may not do this.
 	Forbidden Class = "Forbidden"
-	// Throttled: the console refused the request for its rate limit; it had
-	// no effect.
+	// Throttled means that the console refused the request for its rate limit;
+	// the request had no effect.
 	Throttled Class = "Throttled"
-	// Unavailable: the request certainly had no effect, or was a read whose
-	// answer cannot be used.
+	// Unavailable means that the request certainly had no effect, or was a read
+	// whose answer cannot be used.
 	Unavailable Class = "Unavailable"
-	// Ambiguous: a write whose effect is unknown, because the answer was lost,
-	// unreadable or a server error.
+	// Ambiguous means that the effect of a write is unknown, because the answer
+	// was lost, unreadable or a server error.
 	Ambiguous Class = "Ambiguous"
 )
 

@@ -15,11 +15,11 @@ type Caller = quota.Request
 type Presence int
 
 const (
-	// Unlisted: the last listing does not have it, which alone proves nothing.
+	// Unlisted means that the last listing does not have it, which alone proves nothing.
 	Unlisted Presence = iota
-	// Present: it was there when last seen.
+	// Present means that it was there when last seen.
 	Present
-	// Absent: the console was asked for it by name, and said that it is not there.
+	// Absent means that the console was asked for it by name, and said that it is not there.
 	Absent
 )
 

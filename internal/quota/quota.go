@@ -105,13 +105,13 @@ type Outcome struct {
 type Reason uint8
 
 const (
-	// ReasonQuota: the windows are used up, or others are served first.
+	// ReasonQuota means that the windows are used up, or others are served first.
 	ReasonQuota Reason = iota + 1
-	// ReasonThrottled: the API answered 429 and the gate is closed.
+	// ReasonThrottled means that the API answered 429 and the gate is closed.
 	ReasonThrottled
-	// ReasonUnavailable: the API keeps failing and the circuit is open.
+	// ReasonUnavailable means that the API keeps failing and the circuit is open.
 	ReasonUnavailable
-	// ReasonRecord: the durable record is being read or written.
+	// ReasonRecord means that the durable record is being read or written.
 	ReasonRecord
 )
 

@@ -36,9 +36,12 @@ type WindowStats struct {
 type BreakerState string
 
 const (
-	BreakerClosed   BreakerState = "closed"
-	BreakerOpen     BreakerState = "open"
-	BreakerHalfOpen BreakerState = "half-open" // one trial at a time
+	// BreakerClosed lets attempts pass.
+	BreakerClosed BreakerState = "closed"
+	// BreakerOpen holds all attempts back.
+	BreakerOpen BreakerState = "open"
+	// BreakerHalfOpen lets one attempt at a time pass, as a trial.
+	BreakerHalfOpen BreakerState = "half-open"
 )
 
 // Totals counts the attempts since the limiter was made, by how they ended.

@@ -22,13 +22,13 @@ import (
 type State int
 
 const (
-	// Working: the operator; it goes on by itself.
+	// Working waits for the operator, which continues by itself.
 	Working State = iota
-	// Ready: nobody.
+	// Ready waits for nobody.
 	Ready
-	// Stalled: somebody who can change the spec, the connection or the console.
+	// Stalled waits for somebody who can change the spec, the connection or the console.
 	Stalled
-	// Paused: nobody, on somebody's wish.
+	// Paused waits for nobody, because a user asked for the pause.
 	Paused
 )
 

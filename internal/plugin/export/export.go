@@ -20,12 +20,12 @@ import (
 type Manage string
 
 const (
-	// ManageAccess: who has access and nothing else, i.e. a person's role and a
-	// team's members and admins.
+	// ManageAccess exports who has access and nothing else, i.e. a person's role
+	// and a team's members and admins.
 	ManageAccess Manage = "access"
-	// ManageGiven: also every other field that has a value in the console.
+	// ManageGiven also exports every other field that has a value in the console.
 	ManageGiven Manage = "given"
-	// ManageAll: also the fields that are empty there, so that they stay empty.
+	// ManageAll also exports the fields that are empty there, so that they stay empty.
 	ManageAll Manage = "all"
 )
 

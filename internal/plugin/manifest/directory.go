@@ -16,9 +16,9 @@ import (
 type Split string
 
 const (
-	// PerObject: each object has a file, e.g. team-growth.yaml.
+	// PerObject gives each object a file, e.g. team-growth.yaml.
 	PerObject Split = "object"
-	// PerKind: each kind has a file, e.g. teams.yaml.
+	// PerKind gives each kind a file, e.g. teams.yaml.
 	PerKind Split = "kind"
 )
 

@@ -50,9 +50,10 @@ type Spec[S any] struct {
 	Spec           S
 }
 
-// Team and UserRole are the lives of such objects.
 type (
-	Team     = Life[v1alpha1.TeamSpec]
+	// Team is the life of a Team.
+	Team = Life[v1alpha1.TeamSpec]
+	// UserRole is the life of a UserRole.
 	UserRole = Life[v1alpha1.UserRoleSpec]
 )
 
