@@ -55,7 +55,7 @@ func TestVersionHeader(t *testing.T) {
 	set(t, sim, func(b *consolesim.Behavior) { b.RequireVersion = true })
 	c.must(http.StatusBadRequest, "GET", "/console/v1/users", "")
 
-	req, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/console/v1/users", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/console/v1/users", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

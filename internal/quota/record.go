@@ -118,7 +118,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 func (r *Record) UnmarshalJSON(data []byte) error {
 	var j recordJSON
 	if err := json.Unmarshal(data, &j); err != nil {
-		return fmt.Errorf("%w: %v", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if j.Version != recordVersion {
 		return fmt.Errorf("%w: version %d, want %d", ErrDamaged, j.Version, recordVersion)
@@ -133,7 +133,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	for i, wj := range j.Windows {
 		w, err := wj.decode()
 		if err != nil {
-			return fmt.Errorf("%w: window %d: %v", ErrDamaged, i, err)
+			return fmt.Errorf("%w: window %d: %w", ErrDamaged, i, err)
 		}
 		if i > 0 && w.Per < out.Windows[i-1].Per {
 			return fmt.Errorf("%w: window %d is out of order", ErrDamaged, i)

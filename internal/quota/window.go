@@ -110,7 +110,7 @@ func (w *window) clear() {
 // backAt returns when n tokens will have come back, counted by count; never if
 // that depends on attempts which have not ended.
 func (w *window) backAt(n int, count func(*spend) int) instant {
-	for i := 0; i < w.size; i++ {
+	for i := range w.size {
 		if n -= count(w.at(i)); n <= 0 {
 			return w.at(i).back
 		}

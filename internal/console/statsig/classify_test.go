@@ -102,7 +102,7 @@ func TestThrottledTellsHowLong(t *testing.T) {
 		want   time.Duration
 	}{{"7", 7 * time.Second}, {"-7", 0}, {"soon", 0}, {"31536000", 365 * 24 * time.Hour}} {
 		err := read(t, serve(t, answer(429, `{"message":"m"}`, "Retry-After", tt.header)))
-		e, ok := err.(*console.Error)
+		e, ok := console.AsError(err)
 		if !ok || e.RetryAfter != tt.want {
 			t.Errorf("Retry-After %s: %v in %v, want %v", tt.header, e.RetryAfter, err, tt.want)
 		}

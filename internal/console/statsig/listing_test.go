@@ -29,7 +29,7 @@ func pages(t *testing.T, asked *[]string, answers map[string]string) *Client {
 			if !ok {
 				body = answers["else"]
 			}
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 		})
 	})
 }

@@ -183,7 +183,7 @@ func TestMessagesAreMadeSafe(t *testing.T) {
 		}
 	}
 	err := read(t, serve(t, answer(400, `{"message":"one\ntwo`+"\xff"+`"}`)))
-	if e, ok := err.(*console.Error); !ok || e.Message != "one two\uFFFD" {
+	if e, ok := console.AsError(err); !ok || e.Message != "one two\uFFFD" {
 		t.Errorf("message of %#v", err)
 	}
 }

@@ -76,7 +76,8 @@ func (s *Scope) contested(differences []console.Difference) *condition.Verdict {
 		}
 	}
 	if left := s.Interval() - now.Sub(last); len(fought) > 0 && left > 0 {
-		v := s.differs(differences, "Somebody else keeps changing "+fields(fought)+" in the console. Find out who, and let only one of the two manage it; until then it is corrected every "+s.Interval().String()+".")
+		v := s.differs(differences, "Somebody else keeps changing "+fields(fought)+" in the console. Find out who, "+
+			"and let only one of the two manage it; until then it is corrected every "+s.Interval().String()+".")
 		v.RetryAfter = left
 		return &v
 	}

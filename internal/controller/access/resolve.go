@@ -76,8 +76,7 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err != nil {
-		// Nobody is admitted by a selector that means nothing.
-		return false, nil
+		return false, nil //nolint:nilerr // a selector that means nothing admits nobody
 	}
 	ns := &corev1.Namespace{}
 	if err := c.Get(ctx, types.NamespacedName{Name: namespace}, ns); err != nil {

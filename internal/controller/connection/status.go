@@ -31,7 +31,7 @@ const (
 func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, v condition.Verdict, again time.Duration) (ctrl.Result, error) {
 	if r.stopping() || ctx.Err() != nil {
 		// What is true of the console did not change by the end of this process.
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, nil //nolint:nilerr // the end of this process is no failure
 	}
 	st := r.state(c.Name)
 	// What was read may have been changed on the way here; only the rest is ours.

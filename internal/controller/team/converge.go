@@ -36,11 +36,8 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 			continue
 		}
 		differences := want.Diff(&seen.Value)
-		if len(differences) == 0 && seen.Value.ID == "" && want.ManagesMembers() && !seen.Value.MembersKnown {
-			return s.unidentified(), nil
-		}
 		if len(differences) == 0 {
-			return s.matched(seen, wrote), nil
+			return s.matched(want, seen, wrote), nil
 		}
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
 			return *v, nil
@@ -104,7 +101,10 @@ func (s *team) needsMembers(want console.DesiredTeam, seen console.Observation[c
 const maxNamed = 20
 
 // matched is the verdict on a team that is as it can be.
-func (s *team) matched(seen console.Observation[console.Team], wrote bool) condition.Verdict {
+func (s *team) matched(want console.DesiredTeam, seen console.Observation[console.Team], wrote bool) condition.Verdict {
+	if seen.Value.ID == "" && want.ManagesMembers() && !seen.Value.MembersKnown {
+		return s.unidentified()
+	}
 	missing := s.missing(Specified(s.obj), &seen.Value)
 	s.Link.Project.Await(s.Key(), missing, s.Wake(access.PriorityRelease))
 	if len(missing) > 0 {
@@ -126,7 +126,8 @@ func (s *team) inSync(wrote bool) condition.Verdict {
 // that it can be neither changed nor read by itself.
 func (s *team) unidentified() condition.Verdict {
 	v := condition.Stuck(v1alpha1.ReasonRejected,
-		"The console does not tell the id of the team %q, so it cannot be changed, nor can its members be read if its listings lack them. Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
+		"The console does not tell the id of the team %q, so it cannot be changed, nor can its members be read if its listings lack them. "+
+			"Change it in the console by hand, or wait until the console tells the id.", s.obj.ConsoleName())
 	v.RetryAfter = s.Interval()
 	return v
 }
@@ -154,7 +155,9 @@ func (s *team) mayWrite(ctx context.Context, differences []console.Difference) (
 }
 
 // update sends the whole merged definition.
-func (s *team) update(ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference) (seen console.Observation[console.Team], v *condition.Verdict, err error) {
+func (s *team) update(
+	ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference,
+) (seen console.Observation[console.Team], v *condition.Verdict, err error) {
 	began := time.Now()
 	id := s.obj.Status.ID
 	by := s.Writer(lane(access.Revokes(differences)))

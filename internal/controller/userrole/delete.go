@@ -35,10 +35,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if !ok || access.ForcedOrphan(s.obj) {
 		return nil, nil
 	}
-	if v, err := s.Resolve(ctx); v != nil || err != nil {
-		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
-			v.Message += " To let this object go and leave the role as it is, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
-		}
+	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
 	}
 	owner, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Admits: func(string) (bool, error) { return true, nil }})
@@ -77,6 +74,16 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
+}
+
+// resolveForDeletion resolves the connection; the verdict on one that is not ready says how
+// to delete the object without it.
+func (s *role) resolveForDeletion(ctx context.Context) (*condition.Verdict, error) {
+	v, err := s.Resolve(ctx)
+	if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
+		v.Message += " To let this object go and leave the role as it is, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
+	}
+	return v, err
 }
 
 // finalRole is the role that the deletion leaves the person with. It is false
