@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	if err := c.fill(sim); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("listen (choose another address with --listen): %w", err)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -57,8 +59,8 @@ func (c *cluster) createNamespace(ctx context.Context, name string) error {
 
 // unused returns an error when the server that a kubeconfig names answers: then
 // another demo uses the file. One that nobody serves any more is of no account.
-func unused(kubeconfig string) error {
-	if _, err := os.Stat(kubeconfig); err != nil {
+func unused(ctx context.Context, kubeconfig string) error {
+	if _, err := os.Stat(kubeconfig); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	config, err := clientcmd.LoadFromFile(kubeconfig)
@@ -70,7 +72,7 @@ func unused(kubeconfig string) error {
 		if err != nil {
 			continue
 		}
-		connection, err := net.DialTimeout("tcp", address.Host, time.Second)
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address.Host)
 		if err == nil {
 			_ = connection.Close()
 			return fmt.Errorf("another demo is running: the server of %s answers. Stop that one first", kubeconfig)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -123,7 +124,7 @@ func (c *config) check(rest []string) error {
 func (c *config) kubeconfig() string { return filepath.Join(c.bin, "demo.kubeconfig") }
 
 // preflight says what is missing before anything is started.
-func (c *config) preflight() error {
+func (c *config) preflight(ctx context.Context) error {
 	var missing []string
 	for _, name := range programs {
 		if info, err := os.Stat(filepath.Join(c.bin, name)); err != nil || info.IsDir() {
@@ -139,10 +140,10 @@ func (c *config) preflight() error {
 			return fmt.Errorf("there is no directory %s: run the demo in the repository's root, or name the directory with %s", dir.path, dir.flag)
 		}
 	}
-	if err := unused(c.kubeconfig()); err != nil {
+	if err := unused(ctx, c.kubeconfig()); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.consoleAddr)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.consoleAddr)
 	if err != nil {
 		return fmt.Errorf("the console cannot listen: %w. If another demo is running, stop it; "+
 			"else take a free port with --console-addr 127.0.0.1:0 (make demo ARGS=\"--console-addr 127.0.0.1:0\")", err)

@@ -92,7 +92,7 @@ func TestPreflight(t *testing.T) {
 	kubeconfig := func(server string) string {
 		return "apiVersion: v1\nkind: Config\nclusters:\n- name: demo\n  cluster:\n    server: https://" + server + "\n"
 	}
-	free, err := freeAddress()
+	free, err := freeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestPreflight(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := ready(t)
 			tt.change(c)
-			err := c.preflight()
+			err := c.preflight(t.Context())
 			switch {
 			case tt.said == "" && err != nil:
 				t.Errorf("refused: %v", err)

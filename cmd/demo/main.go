@@ -37,7 +37,7 @@ func main() {
 
 // run starts everything, walks through the steps, and leaves nothing behind.
 func run(ctx context.Context, c *config) (err error) {
-	if err := c.preflight(); err != nil {
+	if err := c.preflight(ctx); err != nil {
 		return err
 	}
 	samples, err := readManifests(c.samples)

@@ -48,7 +48,7 @@ func (f *fleet) start(name string, args ...string) (*process, error) {
 		return nil, fmt.Errorf("make a log for %s: %w", name, err)
 	}
 	defer func() { _ = out.Close() }()
-	p.cmd = exec.Command(filepath.Join(f.bin, name), args...)
+	p.cmd = exec.Command(filepath.Join(f.bin, name), args...) //nolint:noctx // stop ends it in order; the end of a context would kill it
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = processAttributes()
 	if p.hold, err = p.cmd.StdinPipe(); err != nil {

@@ -179,7 +179,7 @@ func (w *walk) startServers(ctx context.Context) (string, error) {
 }
 
 func (w *walk) startOperator(ctx context.Context) (string, error) {
-	probe, err := freeAddress()
+	probe, err := freeAddress(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -196,7 +196,7 @@ func (w *walk) startOperator(ctx context.Context) (string, error) {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
-			return false, "no answer yet from the operator at " + url, nil
+			return false, "no answer yet from the operator at " + url, nil //nolint:nilerr // it is asked again until it answers
 		}
 		return response.StatusCode == http.StatusOK, "readiness " + response.Status, response.Body.Close()
 	})
@@ -204,8 +204,8 @@ func (w *walk) startOperator(ctx context.Context) (string, error) {
 }
 
 // freeAddress returns a loopback address that nobody listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}

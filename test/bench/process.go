@@ -75,7 +75,7 @@ func (p *process) alive() error {
 	select {
 	case err := <-p.done:
 		p.done <- err
-		return fmt.Errorf("the %s ended: %v\n%s", p.name, err, p.tail())
+		return fmt.Errorf("the %s ended: %w\n%s", p.name, err, p.tail())
 	default:
 		return nil
 	}

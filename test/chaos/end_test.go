@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -179,7 +180,7 @@ func (c *campaign) context(f audit.Finding) string {
 		}
 	}
 	touches := func(r consolesim.Request) bool {
-		return r.Method != "GET" && (f.Team != "" && strings.Contains(r.Body, c.nameOfTeam(f.Team)) || f.Team != "" && strings.Contains(r.Path, f.Team) || f.Email != "" && strings.Contains(strings.ToLower(r.Path), f.Email))
+		return r.Method != http.MethodGet && (f.Team != "" && strings.Contains(r.Body, c.nameOfTeam(f.Team)) || f.Team != "" && strings.Contains(r.Path, f.Team) || f.Email != "" && strings.Contains(strings.ToLower(r.Path), f.Email))
 	}
 	all := c.e.Sim.Requests()
 	requests := slices.DeleteFunc(slices.Clone(all), func(r consolesim.Request) bool { return !touches(r) })

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -45,10 +46,10 @@ func (c *campaign) table() string {
 	row("switches of the console turned", "%d", c.weather.switched)
 	throttled, writes := 0, 0
 	for _, r := range c.e.Sim.Requests() {
-		if r.Status == 429 {
+		if r.Status == http.StatusTooManyRequests {
 			throttled++
 		}
-		if r.Method != "GET" {
+		if r.Method != http.MethodGet {
 			writes++
 		}
 	}

@@ -53,9 +53,7 @@ type exchange struct {
 	fate    netFate
 	answer  chan reply
 	arrived bool
-	over    bool   // nobody waits for the answer any more
-	cancel  func() // of a request that the console works on slowly
-	effect  time.Duration
+	over    bool // nobody waits for the answer any more
 }
 
 type reply struct {
@@ -215,7 +213,8 @@ func (n *network) serve(ctx context.Context, x *exchange) (r reply) {
 	}).WithContext(ctx)
 	rec := httptest.NewRecorder()
 	defer func() {
-		if cut := recover(); cut != nil && cut != http.ErrAbortHandler {
+		cut := recover()
+		if err, _ := cut.(error); cut != nil && !errors.Is(err, http.ErrAbortHandler) {
 			panic(cut)
 		} else if cut != nil {
 			r.response = rec.Result()

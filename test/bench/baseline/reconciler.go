@@ -44,7 +44,7 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 			return ctrl.Result{}, fmt.Errorf("set the finalizer: %w", err)
 		}
 	}
-	before := obj.DeepCopyObject().(runtime.Object)
+	before := obj.DeepCopyObject()
 	failed := r.sync(ctx, obj)
 	condition := metav1.Condition{
 		Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: "Synced", Message: "In sync", ObservedGeneration: obj.GetGeneration(),

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -264,6 +265,6 @@ func (a *audit) membership(f Finding, specs []v1alpha1.TeamSpec, past []*console
 // writes are the requests that are to change something.
 func (a *audit) writes() []consolesim.Request {
 	return slices.DeleteFunc(slices.Clone(a.Requests), func(r consolesim.Request) bool {
-		return r.Method == "GET" || strings.HasSuffix(r.Endpoint, "invite")
+		return r.Method == http.MethodGet || strings.HasSuffix(r.Endpoint, "invite")
 	})
 }

@@ -35,66 +35,12 @@ type count struct {
 // manager that writes at every start, at every comparison, or as often as the
 // console answers in another spelling.
 func (a *audit) countWrites() {
-	teams, users := map[*Team]*count{}, map[string]*count{}
-	for _, life := range a.teams {
-		teams[life] = &count{finding: Finding{Rule: Restless, Subject: "Team " + life.Name}}
-		teams[life].specs = len(life.Specs)
-		if !life.Deleted.IsZero() {
-			teams[life].specs++
-		}
-	}
-	for _, life := range a.roles {
-		email := key(string(life.Specs[0].Spec.Email))
-		if users[email] == nil {
-			users[email] = &count{finding: Finding{Rule: Restless, Subject: "user " + email, Email: email}}
-		}
-		users[email].specs += len(life.Specs)
-		if !life.Deleted.IsZero() {
-			users[email].specs++
-		}
-	}
-	find := func(id, name, email string, at time.Time) *count {
-		switch {
-		case email != "":
-			return users[email]
-		case id != "":
-			if owners := a.owners(id); len(owners) > 0 {
-				c := teams[owners[len(owners)-1]]
-				c.finding.Team = id
-				return c
-			}
-		case name != "":
-			for _, life := range slices.Backward(a.teams) {
-				for _, spec := range life.believed(at) {
-					if life.at(at) && ConsoleName(life.Name, &spec) == name {
-						return teams[life]
-					}
-				}
-			}
-		}
-		return nil
-	}
-	for _, c := range a.changes {
-		if c.Request > 0 {
-			continue
-		}
-		id, email := "", ""
-		if c.UserAfter != nil {
-			email = key(c.UserAfter.Email)
-		}
-		for _, t := range []*consolesim.Team{c.TeamBefore, c.TeamAfter} {
-			if t != nil {
-				id = t.ID
-			}
-		}
-		if count := find(id, "", email, c.At); count != nil {
-			count.hand++
-		}
-	}
-	a.comings(teams)
+	l := a.explained()
+	a.countByHand(l)
+	a.comings(l.teams)
 	for _, r := range a.writes() {
 		id, name, email := target(r)
-		c := find(id, name, email, r.Received)
+		c := a.countFor(l, id, name, email, r.Received)
 		if c == nil {
 			continue // what it changed, if anything, is held to the other rules
 		}
@@ -109,11 +55,84 @@ func (a *audit) countWrites() {
 			c.stale++
 		}
 	}
-	for _, c := range teams {
+	for _, c := range l.teams {
 		a.judge(c)
 	}
-	for _, c := range users {
+	for _, c := range l.users {
 		a.judge(c)
+	}
+}
+
+// A ledger has a count for each team and user that an object described.
+type ledger struct {
+	teams map[*Team]*count
+	users map[string]*count
+}
+
+// explained opens the ledger with the writes that the objects explain.
+func (a *audit) explained() ledger {
+	l := ledger{map[*Team]*count{}, map[string]*count{}}
+	for _, life := range a.teams {
+		l.teams[life] = &count{finding: Finding{Rule: Restless, Subject: "Team " + life.Name}}
+		l.teams[life].specs = len(life.Specs)
+		if !life.Deleted.IsZero() {
+			l.teams[life].specs++
+		}
+	}
+	for _, life := range a.roles {
+		email := key(string(life.Specs[0].Spec.Email))
+		if l.users[email] == nil {
+			l.users[email] = &count{finding: Finding{Rule: Restless, Subject: "user " + email, Email: email}}
+		}
+		l.users[email].specs += len(life.Specs)
+		if !life.Deleted.IsZero() {
+			l.users[email].specs++
+		}
+	}
+	return l
+}
+
+// countFor returns the count that a write or change belongs to, or nil.
+func (a *audit) countFor(l ledger, id, name, email string, at time.Time) *count {
+	switch {
+	case email != "":
+		return l.users[email]
+	case id != "":
+		if owners := a.owners(id); len(owners) > 0 {
+			c := l.teams[owners[len(owners)-1]]
+			c.finding.Team = id
+			return c
+		}
+	case name != "":
+		for _, life := range slices.Backward(a.teams) {
+			for _, spec := range life.believed(at) {
+				if life.at(at) && ConsoleName(life.Name, &spec) == name {
+					return l.teams[life]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// countByHand counts the changes that nobody requested over the API.
+func (a *audit) countByHand(l ledger) {
+	for _, c := range a.changes {
+		if c.Request > 0 {
+			continue
+		}
+		id, email := "", ""
+		if c.UserAfter != nil {
+			email = key(c.UserAfter.Email)
+		}
+		for _, t := range []*consolesim.Team{c.TeamBefore, c.TeamAfter} {
+			if t != nil {
+				id = t.ID
+			}
+		}
+		if count := a.countFor(l, id, "", email, c.At); count != nil {
+			count.hand++
+		}
 	}
 }
 
