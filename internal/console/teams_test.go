@@ -244,7 +244,7 @@ func TestRefusedReadAwaitsTheListing(t *testing.T) {
 			if gone {
 				b.sim.RemoveTeam(id)
 			} else {
-				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"message":"No."}`})
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"status":400,"message":"No."}`})
 			}
 			lists := b.sim.Count(consolesim.ListTeams)
 			for range 2 {
@@ -281,7 +281,7 @@ func TestRefusedDeletionAwaitsTheListing(t *testing.T) {
 		b.listTeams(t)
 		b.sim.RemoveTeam(id)
 		time.Sleep(time.Second)
-		b.sim.Inject(consolesim.Fault{Endpoint: consolesim.DeleteTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"message":"No."}`})
+		b.sim.Inject(consolesim.Fault{Endpoint: consolesim.DeleteTeam, Effect: consolesim.EffectError, Status: 400, ContentType: "application/json", Body: `{"status":400,"message":"No."}`})
 		var told tally
 		if err := b.DeleteTeam(t.Context(), waiting("a", quota.Revoke, &told), id); !errors.Is(err, console.ErrReading) {
 			t.Fatalf("%v, want to wait for a listing", err)

@@ -311,7 +311,7 @@ func TestKeyAccepted(t *testing.T) {
 			settled()
 			b.sim.AddKey(apiKey)
 			if status != 200 {
-				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetUser, Effect: consolesim.EffectError, Status: status, ContentType: "application/json", Body: `{"message":"No."}`, Times: 1})
+				b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetUser, Effect: consolesim.EffectError, Status: status, ContentType: "application/json", Body: fmt.Sprintf(`{"status":%d,"message":"No."}`, status), Times: 1})
 			}
 			_, _ = b.FetchUser(t.Context(), caller("a"), ada)
 			if (b.Refused() == nil) != accepted {

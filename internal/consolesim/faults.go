@@ -29,11 +29,14 @@ const (
 	EffectHugeBody     Effect = "huge-body"     // after: a success whose message has Size bytes (64 MiB)
 	EffectWrongTypes   Effect = "wrong-types"   // after: a success, and no refusal, is JSON of other types than documented
 	EffectRedirect     Effect = "redirect"      // before: Status (302) to Location
+	EffectNoRoute      Effect = "no-route"      // before: a gateway's Status (404) in JSON, Body or {"message":"no Route matched with those values"}
+	EffectHollow       Effect = "hollow"        // before: a success that is not the console's, Body or {}
 )
 
 var effects = []Effect{
 	EffectLatency, EffectLatencyAfter, EffectSlowBody, EffectError, EffectErrorAfter, EffectTooMany, EffectCut,
 	EffectCutAfter, EffectTruncated, EffectNotJSON, EffectHugeBody, EffectWrongTypes, EffectRedirect,
+	EffectNoRoute, EffectHollow,
 }
 
 // Fault makes requests fail. Which ones: those that match every field of the
@@ -188,6 +191,19 @@ func (f *Fault) matches(r *Request) bool {
 }
 
 const proxyPage = "<html><head><title>%[1]d %[2]s</title></head><body><h1>%[1]d %[2]s</h1></body></html>\n"
+
+// foreign is the JSON answer of something between client and console, which the
+// request never reached.
+func (f *Fault) foreign(status int, body string) answer {
+	struck := *f
+	if struck.Body == "" {
+		struck.Body = body
+	}
+	if struck.ContentType == "" {
+		struck.ContentType = "application/json"
+	}
+	return struck.spoilt(status, false)
+}
 
 // spoilt is the answer that the fault gives in place of the right one.
 func (f *Fault) spoilt(status int, html bool) answer {

@@ -43,6 +43,11 @@ func TestEffects(t *testing.T) {
 		{"wrong types", consolesim.Fault{Effect: consolesim.EffectWrongTypes}, 200, "", `"data":"none"`, true},
 		{"redirect", consolesim.Fault{Effect: consolesim.EffectRedirect, Location: "https://elsewhere.example.com/"},
 			302, "Location: https://elsewhere.example.com/", "", false},
+		{"no route", consolesim.Fault{Effect: consolesim.EffectNoRoute},
+			404, "Content-Type: application/json", `{"message":"no Route matched with those values"}`, false},
+		{"no route, verbatim", consolesim.Fault{Effect: consolesim.EffectNoRoute, Body: `{"status":404,"message":"Role not found"}`},
+			404, "Content-Type: application/json", `{"status":404,"message":"Role not found"}`, false},
+		{"hollow", consolesim.Fault{Effect: consolesim.EffectHollow}, 200, "Content-Type: application/json", `{}`, false},
 	}
 	t.Run("wrong types of a refusal", func(t *testing.T) {
 		sim, c := start(t, consolesim.Options{})

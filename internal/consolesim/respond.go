@@ -33,6 +33,12 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, c *call) {
 	case EffectRedirect:
 		s.send(w, c, f.spoilt(http.StatusFound, true))
 		return
+	case EffectNoRoute:
+		s.send(w, c, f.foreign(http.StatusNotFound, `{"message":"no Route matched with those values"}`))
+		return
+	case EffectHollow:
+		s.send(w, c, f.foreign(http.StatusOK, `{}`))
+		return
 	case EffectCut:
 		s.cut(w, c)
 		return

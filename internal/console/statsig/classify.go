@@ -13,6 +13,8 @@ import (
 var (
 	errNotTheConsole = errors.New("the answer is not the console's own; check the endpoint and any proxy on the way")
 	errNoMessage     = errors.New("the console gave no reason")
+	// errRequestTooLarge: the request is to be made smaller.
+	errRequestTooLarge = errors.New("the request is larger than the console, or a proxy on the way to it, accepts")
 )
 
 // outcome is what the attempt tells the quota.
@@ -36,47 +38,58 @@ func (x *exchange) retryAfter() (time.Duration, bool) {
 }
 
 // classify is the one place where an answer, or its lack, becomes an error.
+//
+// Only what is provably the console's own says anything about the console: a
+// success is 200, or 201, with a body that the call's decoder accepts, and a
+// refusal repeats its HTTP status in the body. Anything else may come from
+// something on the way, such as a gateway, and leaves the outcome of a write open.
 func (c *Client) classify(k *call, x *exchange) error {
-	if x.status == 0 {
+	switch {
+	case x.status == 0:
 		e := k.unusable(0, x.err)
 		if !x.maybeSent {
 			e.Class = console.Unavailable
 		}
 		return e
-	}
-	if x.status >= 200 && x.status <= 299 {
+	case x.status == http.StatusOK, x.status == http.StatusCreated:
 		if x.err != nil {
 			return k.unusable(x.status, x.err)
 		}
 		return nil
+	case x.status <= 299:
+		return k.unusable(x.status, errNotTheConsole)
+	case x.status <= 399:
+		return k.unusable(x.status, c.redirected(x.header.Get("Location")))
 	}
 	e := &console.Error{Op: k.op, Status: x.status}
-	if x.status >= 300 && x.status <= 399 {
-		e.Class, e.Err = console.Unavailable, c.redirected(x.header.Get("Location"))
-		return e
-	}
 	f, own := failure{}, false
 	if x.err == nil {
-		f, own = readFailure(x.body)
+		f, own = readFailure(x.status, x.body)
 		e.Message = c.cleanMessage(f.message)
 	}
-	e.Class = classOf(k, x.status, f)
-	switch {
-	case e.Class == console.Unauthorized:
+	e.Class = classOf(k, x.status, own)
+	switch e.Class {
+	case console.Unauthorized:
 		// The documented message repeats the key.
 		e.Message = "the console does not accept the API key; put an active Console key into the Secret"
-	case e.Class == console.Throttled:
+	case console.Throttled:
 		e.RetryAfter, _ = x.retryAfter()
-	case !own && e.Class == console.Unavailable:
-		e.Err = errNotTheConsole
-	case !own:
+	}
+	switch {
+	case own, e.Class == console.Unauthorized, e.Class == console.Throttled:
+	case x.status == http.StatusRequestEntityTooLarge, x.status == http.StatusRequestURITooLong, x.status == http.StatusRequestHeaderFieldsTooLarge:
+		e.Err = errRequestTooLarge
+	case e.Class == console.Forbidden:
 		e.Err = errNoMessage
+	default:
+		e.Err = errNotTheConsole
 	}
 	return e
 }
 
-// classOf classifies a status that is neither success nor redirect.
-func classOf(k *call, status int, f failure) console.Class {
+// classOf classifies a status that is neither success nor redirect; own tells
+// whether the body is the console's.
+func classOf(k *call, status int, own bool) console.Class {
 	switch status {
 	case http.StatusUnauthorized:
 		return console.Unauthorized
@@ -86,13 +99,20 @@ func classOf(k *call, status int, f failure) console.Class {
 		return console.Throttled
 	case http.StatusTooEarly:
 		return console.Unavailable
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		// Refused for its size, whoever says so: it is no different next time.
+		return console.Invalid
 	case http.StatusNotFound:
-		if k.path != "" && f.absence() {
+		switch {
+		case own && k.path != "":
 			return console.NotFound
+		case own && k.write():
+			// The address names nothing that could be missing; the body does.
+			return console.Invalid
 		}
-		return console.Unavailable
+		return k.unusable(status, nil).Class
 	}
-	if status >= 400 && status <= 499 && status != http.StatusRequestTimeout {
+	if own && status <= 499 && status != http.StatusRequestTimeout {
 		return console.Invalid
 	}
 	return k.unusable(status, nil).Class

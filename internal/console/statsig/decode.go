@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -14,14 +15,43 @@ import (
 var (
 	errNoData       = errors.New(`the answer has no "data"`)
 	errNoObject     = errors.New("the answer is no JSON object")
+	errNoText       = errors.New(`the answer has no "message"`)
 	errErrorInside  = errors.New("the answer's body reports an error although its HTTP status is a success")
+	errNoPages      = errors.New(`the answer has no "pagination"`)
 	errNoPagination = errors.New("the answer's pagination cannot be read")
 )
 
 // envelope is what every successful answer is wrapped in.
 type envelope struct {
+	Message    json.RawMessage `json:"message"`
 	Data       json.RawMessage `json:"data"`
 	Pagination *pagination     `json:"pagination"`
+
+	// What follows is in no successful answer of the console.
+	Status     json.RawMessage `json:"status"`
+	StatusCode json.RawMessage `json:"statusCode"`
+	Error      json.RawMessage `json:"error"`
+	Errors     json.RawMessage `json:"errors"`
+	Success    *bool           `json:"success"`
+}
+
+// open reads the envelope of a successful answer.
+func open(body []byte) (envelope, error) {
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return envelope{}, err
+	}
+	failed := func(raw json.RawMessage) bool {
+		var status float64
+		return json.Unmarshal(raw, &status) == nil && status >= 400
+	}
+	told := func(raw json.RawMessage) bool {
+		return !absent(raw) && !slices.Contains([]string{"false", `""`, "[]", "{}"}, string(raw))
+	}
+	if failed(e.Status) || failed(e.StatusCode) || told(e.Error) || told(e.Errors) || e.Success != nil && !*e.Success {
+		return envelope{}, errErrorInside
+	}
+	return e, nil
 }
 
 type pagination struct {
@@ -38,8 +68,8 @@ func absent(raw json.RawMessage) bool {
 func decodeSingle[T any](item func(json.RawMessage) (T, error)) func([]byte) (T, error) {
 	return func(body []byte) (T, error) {
 		var zero T
-		var e envelope
-		if err := json.Unmarshal(body, &e); err != nil {
+		e, err := open(body)
+		if err != nil {
 			return zero, err
 		}
 		if absent(e.Data) {
@@ -49,25 +79,18 @@ func decodeSingle[T any](item func(json.RawMessage) (T, error)) func([]byte) (T,
 	}
 }
 
-// decodeDone reads the answer to a call that answers with a message only. An
-// empty body arrives here for 204 alone.
+// decodeDone reads the answer to a call that answers with a message only, which
+// is the only proof that the console was asked.
 func decodeDone(body []byte) (struct{}, error) {
-	var done struct{}
-	if len(body) == 0 {
-		return done, nil
+	e, err := open(body)
+	if err != nil {
+		return struct{}{}, err
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(body, &object); err != nil {
-		return done, err
+	var message string
+	if absent(e.Message) || json.Unmarshal(e.Message, &message) != nil || message == "" {
+		return struct{}{}, errNoText
 	}
-	if object == nil {
-		return done, errNoObject
-	}
-	var status float64
-	if json.Unmarshal(object["status"], &status) == nil && status >= 400 {
-		return done, errErrorInside
-	}
-	return done, nil
+	return struct{}{}, nil
 }
 
 // A page is one answer of a paged read.
@@ -83,12 +106,14 @@ type page[T any] struct {
 
 func decodePage[T any](item func(json.RawMessage) (T, error)) func([]byte) (page[T], error) {
 	return func(body []byte) (page[T], error) {
-		var e envelope
-		if err := json.Unmarshal(body, &e); err != nil {
+		e, err := open(body)
+		switch {
+		case err != nil:
 			return page[T]{}, err
-		}
-		if absent(e.Data) {
+		case absent(e.Data):
 			return page[T]{}, errNoData
+		case e.Pagination == nil:
+			return page[T]{}, errNoPages
 		}
 		var raw []json.RawMessage
 		if err := json.Unmarshal(e.Data, &raw); err != nil {
@@ -101,9 +126,6 @@ func decodePage[T any](item func(json.RawMessage) (T, error)) func([]byte) (page
 				return page[T]{}, fmt.Errorf("item %d: %w", i+1, err)
 			}
 			p.items = append(p.items, v)
-		}
-		if e.Pagination == nil {
-			return p, nil
 		}
 		p.total = e.Pagination.TotalItems
 		p.endKnown = len(e.Pagination.NextPage) != 0

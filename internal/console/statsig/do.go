@@ -74,7 +74,7 @@ func sendAt[T any](ctx context.Context, c *Client, by quota.Request, k call, dec
 	if err != nil {
 		return zero, time.Time{}, err
 	}
-	if len(x.body) == 0 && x.status != http.StatusNoContent {
+	if len(x.body) == 0 {
 		return zero, time.Time{}, k.unusable(x.status, errors.New("the answer is empty"))
 	}
 	v, err := decode(c.scrub(x.body))

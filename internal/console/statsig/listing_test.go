@@ -85,7 +85,6 @@ func TestListingFollowsPages(t *testing.T) {
 			[]string{first, second}, 2, false},
 		{"seen twice", map[string]string{first: userPage(next("?page=2&limit=2", ""), "a", "b"), second: userPage(end, "B", "c")},
 			[]string{first, second}, 3, false},
-		{"no pagination", map[string]string{first: userPage("", "a")}, []string{first}, 1, false},
 		{"no pointer", map[string]string{first: userPage(`,"pagination":{}`, "a")}, []string{first}, 1, false},
 		{"no pointer, but the total agrees", map[string]string{first: userPage(`,"pagination":{"totalItems":1}`, "a")}, []string{first}, 1, true},
 	}
@@ -139,6 +138,12 @@ func TestMissingListIsNotAnEmptyOne(t *testing.T) {
 	notify.Notify = func() {}
 	if _, err := c.ListTeams(t.Context(), notify); console.ClassOf(err) != console.Unavailable {
 		t.Errorf("error %v, want Unavailable", err)
+	}
+	// Without its pagination it is not the console's list.
+	for _, body := range []string{`{"data":[]}`, `{"message":"m","data":[{"email":"a@x.io"}]}`, `{"data":[],"pagination":null}`, `{}`} {
+		if l, err := serve(t, answer(200, body)).ListUsers(t.Context(), notify); console.ClassOf(err) != console.Unavailable {
+			t.Errorf("%s: %+v, %v", body, l, err)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package statsig
 
 import (
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"strings"
 	"unicode"
@@ -18,7 +17,9 @@ const (
 // that was sent ("... Key: console-xxx"), and a proxy may echo another's.
 var looksLikeKey = regexp.MustCompile(`(?i)console-[a-z0-9]{6,}`)
 
-var missingEndpoint = regexp.MustCompile(`^Cannot [A-Z]+ /`)
+// missingEndpoint matches what web frameworks say of an address that they do not
+// serve, as under a wrong endpoint.
+var missingEndpoint = regexp.MustCompile(`^(Cannot [A-Z]+ /|Route [A-Z]+:/)`)
 
 // oneLine makes foreign text fit to be shown: valid UTF-8, no control or
 // formatting characters, one line.
@@ -54,34 +55,21 @@ func (c *Client) cleanMessage(text string) string {
 	return bounded(looksLikeKey.ReplaceAllString(text, redacted))
 }
 
-// A failure is the console's own error body.
-type failure struct {
-	message string
-	status  int // 0 when the body does not repeat the HTTP status
-}
+// A failure is the body of a refused call.
+type failure struct{ message string }
 
-// absence tells whether a 404 with this body says that the thing asked for does
-// not exist. Only the console knows that: a proxy's page has no such body, and
-// "Cannot GET /..." is how common web frameworks say that there is no such
-// endpoint at all, as under a wrong address.
-func (f failure) absence() bool {
-	return f.message != "" && (f.status == 0 || f.status == http.StatusNotFound) &&
-		!missingEndpoint.MatchString(f.message)
-}
-
-// readFailure reads {"status"?: 404, "message": "..."}; false when the body is
-// anything else, such as a proxy's page.
-func readFailure(body []byte) (failure, bool) {
+// readFailure reads {"status": 404, "message": "..."}. own tells whether the body
+// is provably the console's: it repeats the HTTP status, as the contract has it.
+// A gateway's "no Route matched" has no status, and "Cannot GET /..." or "Route
+// GET:/... not found" is how web frameworks say that there is no such endpoint.
+func readFailure(status int, body []byte) (f failure, own bool) {
 	var raw struct {
-		Status  *int    `json:"status"`
-		Message *string `json:"message"`
+		Status  *int   `json:"status"`
+		Message string `json:"message"`
 	}
-	if json.Unmarshal(body, &raw) != nil || raw.Message == nil || *raw.Message == "" {
+	if json.Unmarshal(body, &raw) != nil {
 		return failure{}, false
 	}
-	f := failure{message: *raw.Message}
-	if raw.Status != nil {
-		f.status = *raw.Status
-	}
-	return f, true
+	own = raw.Message != "" && raw.Status != nil && *raw.Status == status && !missingEndpoint.MatchString(raw.Message)
+	return failure{message: raw.Message}, own
 }

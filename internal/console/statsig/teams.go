@@ -2,8 +2,10 @@ package statsig
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -38,7 +40,13 @@ func (c *Client) CreateTeam(ctx context.Context, by quota.Request, team console.
 		body.Description = &team.Description
 	}
 	k := call{op: "create team", endpoint: teamsPath, method: http.MethodPost, body: body}
-	return send(ctx, c, by, k, decodeSingle(decodeTeam))
+	return send(ctx, c, by, k, decodeSingle(func(raw json.RawMessage) (console.Team, error) {
+		made, err := decodeTeam(raw)
+		if err == nil && strings.TrimSpace(made.Name) != strings.TrimSpace(team.Name) {
+			return console.Team{}, errors.New("it is about another team")
+		}
+		return made, err
+	}))
 }
 
 // UpdateTeam implements [console.API]. A team whose members are not known is
@@ -69,11 +77,18 @@ func (c *Client) oneTeam(ctx context.Context, by quota.Request, k call, id strin
 	if err := k.segment(id); err != nil {
 		return console.Team{}, err
 	}
-	team, err := send(ctx, c, by, k, decodeSingle(decodeTeam))
-	if err == nil && team.ID == "" {
-		team.ID = id
-	}
-	return team, err
+	return send(ctx, c, by, k, decodeSingle(func(raw json.RawMessage) (console.Team, error) {
+		team, err := decodeTeam(raw)
+		switch {
+		case err != nil:
+			return console.Team{}, err
+		case team.ID == "":
+			team.ID = id
+		case team.ID != id:
+			return console.Team{}, errors.New("it is about another team")
+		}
+		return team, nil
+	}))
 }
 
 // teamBody is a team as written: members and admins are addresses, and an

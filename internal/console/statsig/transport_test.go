@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -61,8 +63,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		c := serve(t, answer(status, "", "Location", other.URL+"/console/v1/users"))
-		for _, err := range []error{read(t, c), write(t, c)} {
-			if console.ClassOf(err) != console.Unavailable || !strings.Contains(err.Error(), strings.TrimPrefix(other.URL, "http://")) {
+		// Some servers redirect after they have done what was asked.
+		for want, err := range map[console.Class]error{console.Unavailable: read(t, c), console.Ambiguous: write(t, c)} {
+			if console.ClassOf(err) != want || !strings.Contains(err.Error(), strings.TrimPrefix(other.URL, "http://")) {
 				t.Errorf("HTTP %d: %v", status, err)
 			}
 		}
@@ -310,7 +313,9 @@ func TestPathsAreEscaped(t *testing.T) {
 	var uri string
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		uri = r.RequestURI
-		answer(200, `{"data":{"email":"x","name":"x"}}`)(w, r)
+		// The answer is about what was asked for, or it would not be read.
+		asked, _ := json.Marshal(r.URL.Path[strings.LastIndex(r.URL.Path, "users/")+len("users/"):])
+		answer(200, fmt.Sprintf(`{"data":{"email":%s,"name":"x"}}`, asked))(w, r)
 	})
 	get := func(value string, team bool) error {
 		uri = ""
@@ -337,7 +342,7 @@ func TestPathsAreEscaped(t *testing.T) {
 		"@;v=1":                  "@%3Bv=1",
 		"http://evil.example/@x": "http:%2F%2Fevil.example%2F@x",
 	} {
-		if err := get(value, false); err != nil || uri != usersPath+"/"+want {
+		if err := get(value, false); err != nil && utf8.ValidString(value) || uri != usersPath+"/"+want {
 			t.Errorf("user %q went to %q, want %q: %v", value, uri, usersPath+"/"+want, err)
 		}
 		if err := get(value, true); err != nil || uri != teamsPath+"/"+want {

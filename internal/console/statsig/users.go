@@ -2,6 +2,7 @@ package statsig
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -22,7 +23,7 @@ func (c *Client) ListUsers(ctx context.Context, by quota.Request) (console.Listi
 			return identity{key: "id " + u.ID, unique: true}
 		}
 		// An address belongs to one person.
-		return identity{key: "email " + strings.ToLower(u.Email), unique: true}
+		return identity{key: "email " + console.EmailKey(u.Email), unique: true}
 	})
 }
 
@@ -32,7 +33,7 @@ func (c *Client) GetUser(ctx context.Context, by quota.Request, email string) (c
 	if err := k.address(email); err != nil {
 		return console.User{}, err
 	}
-	return send(ctx, c, by, k, decodeSingle(decodeUser))
+	return send(ctx, c, by, k, decodeSingle(userOf(email)))
 }
 
 // UpdateUser implements [console.API].
@@ -49,7 +50,7 @@ func (c *Client) UpdateUser(ctx context.Context, by quota.Request, email string,
 		FirstName *string `json:"firstName,omitempty"`
 		LastName  *string `json:"lastName,omitempty"`
 	}(change)
-	return send(ctx, c, by, k, decodeSingle(decodeUser))
+	return send(ctx, c, by, k, decodeSingle(userOf(email)))
 }
 
 // Invite implements [console.API].
@@ -64,6 +65,17 @@ func (c *Client) Invite(ctx context.Context, by quota.Request, invitation consol
 	}(invitation)
 	_, err := send(ctx, c, by, k, decodeDone)
 	return err
+}
+
+// userOf decodes a user, who must be the one that was asked for.
+func userOf(email string) func(json.RawMessage) (console.User, error) {
+	return func(raw json.RawMessage) (console.User, error) {
+		user, err := decodeUser(raw)
+		if err == nil && !console.SameEmail(user.Email, email) {
+			return console.User{}, errors.New("it is about another user")
+		}
+		return user, err
+	}
 }
 
 // address puts an e-mail address into the path. An address without "@" is

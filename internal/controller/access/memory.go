@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
 
@@ -38,6 +39,8 @@ type Memo struct {
 	// says that the difference being written away now is among them.
 	corrections map[string][]time.Time
 	counted     bool
+	// foreign counts the answers in a row that were not the console's own.
+	foreign int
 	// refusals are the writes the console refused, by what they were to do.
 	refusals map[string]refusal
 }
@@ -66,6 +69,20 @@ func (m *Memo) Refused(doing string) *condition.Verdict {
 	}
 	r.verdict.RetryAfter = left
 	return &r.verdict
+}
+
+// slowDown lengthens the pause after answers in a row that something on the way
+// gave in place of the console, up to an interval. The circuit breaker of the quota
+// does not: such answers may concern this object alone.
+func (m *Memo) slowDown(err error, v *condition.Verdict, interval time.Duration) {
+	failed, ok := console.AsError(err)
+	if !ok || failed.Status == 0 || failed.Status >= 500 || v.RetryAfter == 0 {
+		return
+	}
+	if failed.Class == console.Unavailable || failed.Class == console.Ambiguous {
+		v.RetryAfter = max(v.RetryAfter, min(v.RetryAfter<<m.foreign, interval))
+		m.foreign = min(m.foreign+1, 10)
+	}
 }
 
 // A Memory holds the memos of one kind's objects. The zero value is ready.
@@ -133,5 +150,5 @@ func precedes(read, written string) bool {
 
 // Reset ends an episode: the console holds what the spec says.
 func (m *Memo) Reset() {
-	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.counted, m.refusals = 0, time.Time{}, time.Time{}, false, false, nil
+	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.counted, m.refusals, m.foreign = 0, time.Time{}, time.Time{}, false, false, nil, 0
 }

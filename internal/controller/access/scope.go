@@ -278,6 +278,7 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 			log.FromContext(ctx).Info("the console could not be used", "reason", told.Reason, "error", err.Error())
 		}
 		v = told
+		s.Memo.slowDown(err, &v, s.Interval())
 	}
 	generation := s.Obj.GetGeneration()
 	failed := console.ClassOf(err) != ""

@@ -215,6 +215,29 @@ func TestFinishWithErrors(t *testing.T) {
 	}
 }
 
+// What something on the way answers in place of the console, to one object alone,
+// costs less and less, and never waits longer than an interval.
+func TestForeignAnswersSlowDown(t *testing.T) {
+	b := newDesk(t, nil)
+	foreign := &console.Error{Class: console.Ambiguous, Op: "update team", Status: 404}
+	var total time.Duration
+	for range 20 {
+		total += b.finish(t, b.open(t), condition.Verdict{}, foreign)
+		// To wait for the next try does not begin anew.
+		b.finish(t, b.open(t), condition.Verdict{}, fmt.Errorf("update team: %w", console.ErrReading))
+	}
+	if last := b.finish(t, b.open(t), condition.Verdict{}, foreign); last != defaultInterval || total < 10*defaultInterval {
+		t.Errorf("twenty tries within %v, the next after %v", total, last)
+	}
+	if again := b.finish(t, b.open(t), condition.Verdict{}, &console.Error{Class: console.Ambiguous, Op: "update team", Status: 502}); again > 5*time.Second {
+		t.Errorf("after a 502, which the circuit breaker knows, again after %v", again)
+	}
+	b.open(t).Memo.Reset()
+	if again := b.finish(t, b.open(t), condition.Verdict{}, foreign); again > 5*time.Second {
+		t.Errorf("a new episode begins with %v", again)
+	}
+}
+
 func TestConflictsAreNotOverwritten(t *testing.T) {
 	b := newDesk(t, nil)
 	s := b.open(t)
