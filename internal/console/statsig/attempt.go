@@ -17,17 +17,27 @@ var errSilentRetry = errors.New("the connection was cut before an answer came")
 
 // An attempt follows one request on its way out.
 type attempt struct {
-	connected, wroteHeaders atomic.Bool
+	connected, wroteHeaders, repeated atomic.Bool
 }
 
 type attemptKey struct{}
 
-// context returns ctx with a's trace.
-func (a *attempt) context(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(context.WithValue(ctx, attemptKey{}, a), &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { a.connected.Store(true) },
+// context returns ctx with a's trace. It ends when net/http is about to send
+// the request a second time: HTTP/2 repeats a request whose stream the server
+// has refused or not processed, without asking [RefuseSilentRetry], and heeds
+// the context before it writes.
+func (a *attempt) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, attemptKey{}, a))
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			a.connected.Store(true)
+			if a.wroteHeaders.Load() {
+				a.repeated.Store(true)
+				cancel()
+			}
+		},
 		WroteHeaders: func() { a.wroteHeaders.Store(true) },
-	})
+	}), cancel
 }
 
 // maybeSent tells whether the server may have seen the request. A connection
@@ -81,9 +91,14 @@ func (c *Client) exchange(req *http.Request, limit int64, deadline time.Time) (x
 	inner, cancel := context.WithDeadline(outer, deadline)
 	defer cancel()
 	var a attempt
-	resp, err := c.transport.RoundTrip(req.WithContext(a.context(inner)))
+	traced, end := a.context(inner)
+	defer end()
+	resp, err := c.transport.RoundTrip(req.WithContext(traced))
 	x.maybeSent = a.maybeSent()
 	if err != nil {
+		if a.repeated.Load() {
+			err = errSilentRetry
+		}
 		x.cut, x.ended = true, outer.Err() != nil
 		x.err = c.describe(outer, inner, x.maybeSent, err)
 		return x

@@ -143,7 +143,9 @@ func TestNothingIsSentTwice(t *testing.T) {
 // written, is forgotten: what follows may still never be sent.
 func TestTryThatWroteNothingIsForgotten(t *testing.T) {
 	var a attempt
-	req := httptest.NewRequestWithContext(a.context(t.Context()), http.MethodPost, "http://console.example/", nil)
+	ctx, cancel := a.context(t.Context())
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://console.example/", nil)
 	a.connected.Store(true)
 	if _, err := RefuseSilentRetry(req); err != nil || a.maybeSent() {
 		t.Errorf("nothing was written: %v, maybe sent %v", err, a.maybeSent())
