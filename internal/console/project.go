@@ -116,12 +116,12 @@ func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 		option(p)
 	}
 	p.view = p.demotions.join()
-	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, jitter: limiter.Jitter, waiters: map[string]waiter{},
+	p.users = &reader[User]{ctx: ctx, key: "listing/users", accept: p.acceptUsers, promote: limiter.Promote, jitter: limiter.Jitter, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[User], err error) {
 			err = p.call(ctx, func(ctx context.Context) (err error) { l, err = api.ListUsers(ctx, by); return })
 			return
 		}}
-	p.teams = &reader[Team]{ctx: ctx, key: "listing/teams", accept: p.acceptTeams, jitter: limiter.Jitter, waiters: map[string]waiter{},
+	p.teams = &reader[Team]{ctx: ctx, key: "listing/teams", accept: p.acceptTeams, promote: limiter.Promote, jitter: limiter.Jitter, waiters: map[string]waiter{},
 		list: func(ctx context.Context, by quota.Request) (l Listing[Team], err error) {
 			err = p.call(ctx, func(ctx context.Context) (err error) { l, err = api.ListTeams(ctx, by); return })
 			return

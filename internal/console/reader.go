@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -30,6 +29,8 @@ type reader[T any] struct {
 	list func(context.Context, quota.Request) (Listing[T], error)
 	// accept is handed each good listing before those who wait are told.
 	accept func(Listing[T])
+	// promote moves the pages of a listing to a more urgent lane.
+	promote func(*quota.Urgency, quota.Lane)
 	// jitter is a value in [0,1) for the random part of a pause.
 	jitter func() float64
 
@@ -60,24 +61,9 @@ type waiter struct {
 }
 
 type run struct {
-	cancel context.CancelFunc
-	// lane is that of the pages to come.
-	lane atomic.Int32
-	// sent: the first page was asked for, and would be paid for again.
-	sent atomic.Bool
-}
-
-func (r *run) inLane() quota.Lane { return quota.Lane(r.lane.Load()) }
-
-type laneKey struct{}
-
-// LaneOf returns the lane that the next request of a call of several requests
-// pays in: that of by, or a more urgent one that somebody has come to need.
-func LaneOf(ctx context.Context, by quota.Request) quota.Lane {
-	if lane, ok := ctx.Value(laneKey{}).(func() quota.Lane); ok {
-		return min(by.Lane, lane())
-	}
-	return by.Lane
+	// lane is the most urgent one of those who wait for it.
+	lane    quota.Lane
+	urgency *quota.Urgency
 }
 
 // ensure returns nil when the last good listing began at since or later, and a
@@ -85,11 +71,21 @@ func LaneOf(ctx context.Context, by quota.Request) quota.Lane {
 // remembers to notify the caller, and returns ErrReading, which also wraps the
 // error of the last attempt while attempts fail.
 func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
+	promoted, err := r.join(by, since)
+	if promoted != nil {
+		// Without the lock, as it may notify others.
+		r.promote(promoted, by.Lane)
+	}
+	return err
+}
+
+// join is ensure, but returns what is to be promoted to the caller's lane.
+func (r *reader[T]) join(by quota.Request, since time.Time) (promoted *quota.Urgency, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.satisfies(since) {
 		delete(r.waiters, by.Key)
-		return nil
+		return nil, nil
 	}
 	lane := by.Lane
 	if r.good.StartedAt.IsZero() {
@@ -100,19 +96,14 @@ func (r *reader[T]) ensure(by quota.Request, since time.Time) error {
 	switch {
 	case r.running == nil && !time.Now().Before(r.retryAt):
 		r.start(lane)
-	case r.running != nil && lane < r.running.inLane():
-		// A check for drift waits for what people wait for, not the reverse. What
-		// was paid for is not thrown away.
-		r.running.lane.Store(int32(lane))
-		if !r.running.sent.Load() {
-			r.running.cancel()
-			r.start(lane)
-		}
+	case r.running != nil && lane < r.running.lane:
+		// A check for drift waits for what people wait for, not the reverse.
+		r.running.lane, promoted = lane, r.running.urgency
 	}
 	if r.err != nil {
-		return fmt.Errorf("%w again after: %w", ErrReading, r.err)
+		return promoted, fmt.Errorf("%w again after: %w", ErrReading, r.err)
 	}
-	return ErrReading
+	return promoted, ErrReading
 }
 
 func (r *reader[T]) satisfies(since time.Time) bool {
@@ -121,38 +112,25 @@ func (r *reader[T]) satisfies(since time.Time) bool {
 
 // start needs r.mu.
 func (r *reader[T]) start(lane quota.Lane) {
-	ctx, cancel := context.WithCancel(r.ctx)
-	current := &run{cancel: cancel}
-	current.lane.Store(int32(lane))
+	current := &run{lane: lane, urgency: quota.NewUrgency(lane)}
 	r.running = current
-	ctx = context.WithValue(ctx, laneKey{}, current.inLane)
-	ctx = BeforeSend(ctx, func() error {
-		current.sent.Store(true)
-		return nil
-	})
 	go func() {
-		defer cancel()
-		listing, err := r.list(ctx, quota.Request{Key: r.key, Lane: lane})
-		r.finish(current, listing, err)
+		listing, err := r.list(r.ctx, quota.Request{Key: r.key, Lane: lane, Urgency: current.urgency})
+		r.finish(listing, err)
 	}()
 }
 
-func (r *reader[T]) finish(current *run, listing Listing[T], err error) {
+func (r *reader[T]) finish(listing Listing[T], err error) {
 	r.mu.Lock()
 	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.good.digest
-	superseded := r.running != current || r.ctx.Err() != nil
 	r.mu.Unlock()
-	if superseded {
+	if r.ctx.Err() != nil {
 		return
 	}
 	if err == nil {
 		r.accept(listing)
 	}
 	r.mu.Lock()
-	if r.running != current {
-		r.mu.Unlock()
-		return
-	}
 	r.running, r.err = nil, err
 	var tell []func()
 	if err != nil {

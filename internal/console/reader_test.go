@@ -182,15 +182,58 @@ func TestListingUnderWayChangesLane(t *testing.T) {
 		_ = b.ReadTeams(waiting("check", quota.Drift, &drift), since)
 		synctest.Wait()
 		_ = b.ReadTeams(waiting("person", quota.Change, &change), since)
-		time.Sleep(61 * time.Second)
-		if w := b.limiter.Stats().Waiting; w[quota.Drift] != 0 || w[quota.Change] != 1 {
-			t.Errorf("waiting by lane: %v, want the coming page to have moved", w)
+		for _, page := range []string{"the page that waits", "the page to come"} {
+			synctest.Wait()
+			if w := b.limiter.Stats().Waiting; w[quota.Drift] != 0 || w[quota.Change] != 1 {
+				t.Errorf("waiting by lane: %v, want %s to have moved", w, page)
+			}
+			time.Sleep(61 * time.Second)
 		}
 		time.Sleep(5 * time.Minute)
 		if n := b.sim.Count(consolesim.ListTeams) - first; drift.count() != 1 || change.count() != 1 || n != 4 {
 			t.Errorf("told %d checks and %d person by %d requests, want one each by the 4 pages", drift.count(), change.count(), n)
 		}
 	})
+}
+
+// A listing whose page waits among checks takes as long as one that begins anew,
+// once a person's change needs it: beside another tenant's 600 changes it waits
+// for its turn, not for their end.
+func TestListingNeededByAPersonIsNotACheck(t *testing.T) {
+	took := func(check bool) (took time.Duration) {
+		cfg := quota.Config{Share: 100, Windows: []quota.Window{{Requests: 10, Per: 10 * time.Second}}}
+		inProject(t, cfg, func(t *testing.T, b *bench) {
+			b.sim.Seed(1, 20, 0)
+			b.listTeams(t)
+			time.Sleep(2 * time.Minute)
+			b.behave(t, func(s *consolesim.Behavior) { s.MaxPageSize = 1 })
+			since := time.Now()
+			var drift, change tally
+			if check {
+				_ = b.ReadTeams(waiting("check", quota.Drift, &drift), since)
+				time.Sleep(time.Second) // its share is used up
+			}
+			for i := range 600 {
+				go func() {
+					p, err := b.limiter.Acquire(t.Context(), quota.Request{Key: fmt.Sprint(i), Turn: "big", Lane: quota.Change, Mutation: true})
+					if err == nil {
+						p.Done(quota.Outcome{})
+					}
+				}()
+			}
+			synctest.Wait()
+			mark := time.Now()
+			_ = b.ReadTeams(waiting("person", quota.Change, &change), since)
+			for change.count() == 0 {
+				time.Sleep(time.Second)
+			}
+			took = time.Since(mark)
+		})
+		return took
+	}
+	if anew, joined := took(false), took(true); joined > anew {
+		t.Errorf("a listing that began as a check came after %v, a new one after %v", joined, anew)
+	}
 }
 
 func TestCloseEndsReadings(t *testing.T) {

@@ -28,6 +28,7 @@ func (l *Limiter) try(r *Request, p *Permit) (*Permit, error) {
 		return nil, ErrClosed
 	}
 	l.pump(now)
+	r.raise()
 	t := l.tickets[r.Key]
 	if t != nil && l.counts(t.Mutation) != l.counts(r.Mutation) {
 		l.drop(t)
@@ -46,10 +47,7 @@ func (l *Limiter) try(r *Request, p *Permit) (*Permit, error) {
 			return p, nil
 		}
 	case r.Lane < t.Lane:
-		q := l.queue(t.Mutation)
-		q.remove(t)
-		t.Lane = r.Lane
-		q.push(t, false)
+		l.move(t, r.Lane)
 	}
 	t.Notify = r.Notify
 	return nil, l.waitError(now, t)
@@ -65,6 +63,7 @@ func (l *Limiter) wait(ctx context.Context, r *Request, p *Permit) (*Permit, err
 		return nil, ErrClosed
 	}
 	l.pump(now)
+	r.raise()
 	if l.direct(now, r, p) {
 		l.unlock(now)
 		return p, nil
@@ -121,6 +120,41 @@ func (l *Limiter) Withdraw(key string) {
 	defer l.unlock(now)
 	if t := l.tickets[key]; t != nil {
 		l.drop(t)
+	}
+}
+
+// Promote moves the requests of u that wait, and those to come, to the end of a
+// more urgent lane. A less urgent one changes nothing.
+func (l *Limiter) Promote(u *Urgency, lane Lane) {
+	now := l.lock()
+	defer l.unlock(now)
+	u.lane = min(u.lane, lane)
+	var waiting []*ticket
+	for _, q := range [...]*queue{&l.unpaid, &l.paid} {
+		q.each(func(t *ticket) {
+			if t.Urgency == u && u.lane < t.Lane {
+				waiting = append(waiting, t)
+			}
+		})
+	}
+	for _, t := range waiting {
+		l.move(t, u.lane)
+	}
+}
+
+// move puts a waiting ticket at the end of another lane.
+func (l *Limiter) move(t *ticket, lane Lane) {
+	q := l.queue(t.Mutation)
+	q.remove(t)
+	t.Lane = lane
+	q.push(t, false)
+}
+
+// raise takes over what the request's Urgency has become. It needs the limiter's
+// lock.
+func (r *Request) raise() {
+	if r.Urgency != nil {
+		r.Lane = min(r.Lane, r.Urgency.lane)
 	}
 }
 

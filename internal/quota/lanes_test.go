@@ -116,6 +116,50 @@ func TestOrderOfService(t *testing.T) {
 	})
 }
 
+// TestPromote: what waits in a lane moves to the more urgent one that others
+// come to need it in, and what joins the queue later begins there.
+func TestPromote(t *testing.T) {
+	bubble(t, Config{Windows: []Window{{1, time.Minute}}}, func(t *testing.T, l *Limiter) {
+		spendNow(t, l, Change, 1)
+		u := NewUrgency(Drift)
+		var served log
+		page := func(key string) {
+			p, err := l.Acquire(t.Context(), Request{Key: key, Lane: Drift, Urgency: u})
+			if err != nil {
+				t.Errorf("Acquire(%s): %v", key, err)
+				return
+			}
+			served.add(key)
+			p.Done(Outcome{})
+		}
+		go page("page 1")
+		synctest.Wait()
+		mustWait(t, l, Request{Key: "check", Lane: Drift})
+		for i := range 3 {
+			mustWait(t, l, Request{Key: fmt.Sprint(i), Turn: "big", Lane: Change})
+		}
+		expect := func(want [3]int) {
+			t.Helper()
+			if got := l.Stats().Waiting; got != want {
+				t.Errorf("waiting by lane: %v, want %v", got, want)
+			}
+		}
+		expect([3]int{Change: 3, Drift: 2})
+		l.Promote(u, Change)
+		l.Promote(u, Drift)
+		expect([3]int{Change: 4, Drift: 1})
+		go page("page 2")
+		synctest.Wait()
+		expect([3]int{Change: 5, Drift: 1})
+		mustWait(t, l, Request{Key: "write", Lane: Change, Mutation: true, Urgency: u})
+		l.Promote(u, Revoke)
+		expect([3]int{Revoke: 3, Change: 3, Drift: 1})
+		l.Withdraw("write")
+		time.Sleep(3 * time.Minute)
+		served.expect(t, "page 1", "page 2")
+	})
+}
+
 // TestOneTenantDoesNotHoldUpAnother queues 5,000 requests of one namespace
 // before one of another.
 func TestOneTenantDoesNotHoldUpAnother(t *testing.T) {

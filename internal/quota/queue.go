@@ -135,6 +135,17 @@ func (q *queue) ahead(t *ticket) int {
 	return n
 }
 
+// each calls f for every ticket. f must not change the queue.
+func (q *queue) each(f func(*ticket)) {
+	for i := range q {
+		for _, tn := range q[i].turns {
+			for _, t := range tn.tickets {
+				f(t)
+			}
+		}
+	}
+}
+
 // drain empties the queue in order of service.
 func (q *queue) drain(f func(*ticket)) {
 	for t := q.pop(); t != nil; t = q.pop() {

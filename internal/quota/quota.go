@@ -65,6 +65,9 @@ type Request struct {
 	// Turn is the unit of fairness within a lane, such as a namespace.
 	Turn string
 	Lane Lane
+	// Urgency, if set, can move the request to a more urgent lane than Lane, before
+	// and while it waits.
+	Urgency *Urgency
 	// Mutation is false for a call that only reads.
 	Mutation bool
 	// Notify is called once when the ticket's turn has come and a token is held
@@ -72,6 +75,15 @@ type Request struct {
 	// queue is what it is for. Acquire ignores it.
 	Notify func()
 }
+
+// Urgency is the lane of requests that others come to wait for, such as the pages
+// of a listing. [Limiter.Promote] raises it. One Urgency belongs to one Limiter.
+type Urgency struct {
+	lane Lane // guarded by the limiter's lock
+}
+
+// NewUrgency returns an Urgency that begins in the lane.
+func NewUrgency(lane Lane) *Urgency { return &Urgency{lane: lane} }
 
 // Kind classifies how an attempt ended.
 type Kind uint8

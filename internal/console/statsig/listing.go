@@ -45,7 +45,6 @@ func list[T any](ctx context.Context, c *Client, by quota.Request, k call,
 			return console.Listing[T]{}, k.unusable(0, errors.New("the console's pages lead back to one already read"))
 		}
 		asked[k.query] = true
-		by.Lane = console.LaneOf(ctx, by)
 		p, started, tries, err := readPage(ctx, c, by, k, decodePage(item))
 		if err != nil {
 			return console.Listing[T]{}, err
