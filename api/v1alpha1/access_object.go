@@ -53,8 +53,16 @@ func (t *Team) Journal() any {
 // ConnectionName implements [AccessObject].
 func (u *UserRole) ConnectionName() string { return connectionName(u.Spec.ConnectionRef) }
 
-// Claim implements [AccessObject]: the address, which case does not distinguish.
-func (u *UserRole) Claim() string { return strings.ToLower(string(u.Spec.Email)) }
+// Claim implements [AccessObject]: the address, which the case of ASCII letters
+// does not distinguish. It is the console package's EmailKey of it.
+func (u *UserRole) Claim() string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, string(u.Spec.Email))
+}
 
 // Sync implements [AccessObject].
 func (u *UserRole) Sync() *SyncStatus { return &u.Status.SyncStatus }

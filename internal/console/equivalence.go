@@ -13,7 +13,20 @@ import (
 func SameEmail(a, b string) bool { return EmailKey(a) == EmailKey(b) }
 
 // EmailKey is the form of an address that is the same for every spelling of it.
-func EmailKey(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// Only the case of ASCII letters makes no difference: Unicode has other letters,
+// such as the Kelvin sign, whose lower case is an ASCII letter, and an address with
+// one of those is another person's.
+func EmailKey(email string) string { return lowerASCII(strings.Trim(email, " \t\r\n")) }
+
+func lowerASCII(text string) string {
+	lower := []byte(text)
+	for i, b := range lower {
+		if 'A' <= b && b <= 'Z' {
+			lower[i] = b + 'a' - 'A'
+		}
+	}
+	return string(lower)
+}
 
 // SameRole reports whether two role names mean one role: consoles may return
 // "admin" for "Admin" and "read-only" for "Read Only".

@@ -220,6 +220,12 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("%s: the case of %q matters", what, a)
 			}
 		}
+		ascii := func(text string) string {
+			return strings.Map(func(r rune) rune { return min(r, utf8.RuneSelf) }, text)
+		}
+		if SameEmail(a, b) && !strings.EqualFold(ascii(strings.TrimSpace(a)), ascii(strings.TrimSpace(b))) {
+			t.Errorf("%q and %q are one address", a, b)
+		}
 		if key := EmailKey(a); EmailKey(key) != key {
 			t.Errorf("the key of %q has the key %q", key, EmailKey(key))
 		}

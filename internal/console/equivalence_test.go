@@ -15,6 +15,13 @@ func TestSpellings(t *testing.T) {
 	}{
 		{SameEmail, "Ada@Example.com", " ada@example.com ", true},
 		{SameEmail, "ada@example.com", "ada@example.org", false},
+		{SameEmail, "kim@example.com", "\u212aim@example.com", false},       // the Kelvin sign
+		{SameEmail, "ida@example.com", "\u0130da@example.com", false},       // İ
+		{SameEmail, "i\u0307da@example.com", "\u0130da@example.com", false}, // what its lower case is
+		{SameEmail, "sam@example.com", "\u017fam@example.com", false},       // the long s
+		{SameEmail, "\u00c4nne@example.com", "\u00e4nne@example.com", false},
+		{SameEmail, "ada@example.com", "ada@example.com\u00a0", false},
+		{SameEmail, "\xff@example.com", "\xfe@example.com", false},
 		{SameRole, "Read Only", "read-only", true},
 		{SameRole, "Read Only", "READ_ONLY", true},
 		{SameRole, "Admin", "admin", true},

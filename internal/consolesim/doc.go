@@ -70,7 +70,7 @@
 //
 // Nothing is kept on disk. Permissions of custom roles are stored but not
 // enforced; the review header is ignored; unknown JSON fields are ignored. A
-// role is accepted in its documented spelling only. Addresses are compared
-// without case. A project may be left without any Admin: to prevent that is a
+// role is accepted in its documented spelling only. Of addresses the case of
+// ASCII letters makes no difference. A project may be left without any Admin: to prevent that is a
 // client's duty, and has to be measurable here.
 package consolesim

@@ -194,7 +194,7 @@ func (s *state) removeUser(email string) bool {
 	if s.invites.remove(fold(email)) {
 		removed = true
 	}
-	same := func(other string) bool { return strings.EqualFold(other, email) }
+	same := func(other string) bool { return fold(other) == fold(email) }
 	for id, t := range s.teams.rows {
 		t.Members = slices.DeleteFunc(slices.Clone(t.Members), same)
 		t.Admins = slices.DeleteFunc(slices.Clone(t.Admins), same)
@@ -235,7 +235,16 @@ func (st State) validate() error {
 	return nil
 }
 
-func fold(email string) string { return strings.ToLower(email) }
+// fold makes addresses equal that differ in the case of ASCII letters alone. Any
+// other letter is another address.
+func fold(email string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 'A' || r > 'Z' {
+			return r
+		}
+		return r + ('a' - 'A')
+	}, email)
+}
 
 func validEmail(email string) bool {
 	a, err := mail.ParseAddress(email)

@@ -3,7 +3,6 @@ package consolesim
 import (
 	"net/http"
 	"slices"
-	"strings"
 )
 
 // teamView is a team as it is read.
@@ -64,7 +63,7 @@ func reversed[T any](list []T) []T {
 }
 
 func containsFold(list []string, email string) bool {
-	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, email) })
+	return slices.ContainsFunc(list, func(s string) bool { return fold(s) == fold(email) })
 }
 
 func (p *Project) listTeams(c *call) (answer, error) {

@@ -12,7 +12,7 @@ func (b *Behavior) viewUser(u User) User {
 		u.UserID = ""
 	}
 	if b.LowercaseEmails {
-		u.Email = strings.ToLower(u.Email)
+		u.Email = fold(u.Email)
 	}
 	u.Role = b.spellRole(u.Role)
 	return u
@@ -118,7 +118,7 @@ func (p *Project) invitable(email string) error {
 		return invalid("%q is not an email address.", email)
 	}
 	_, domain, _ := strings.Cut(email, "@")
-	if company := p.srv.opts.CompanyDomain; company != "" && !strings.EqualFold(domain, company) {
+	if company := p.srv.opts.CompanyDomain; company != "" && fold(domain) != fold(company) {
 		return invalid("%q is not in your company's email domain.", email)
 	}
 	return nil

@@ -85,6 +85,7 @@ func TestListingFollowsPages(t *testing.T) {
 			[]string{first, second}, 2, false},
 		{"seen twice", map[string]string{first: userPage(next("?page=2&limit=2", ""), "a", "b"), second: userPage(end, "B", "c")},
 			[]string{first, second}, 3, false},
+		{"addresses that Unicode folds are two", map[string]string{first: userPage(end, "kim@x.io", "\u212aim@x.io")}, []string{first}, 2, true},
 		{"no pointer", map[string]string{first: userPage(`,"pagination":{}`, "a")}, []string{first}, 1, false},
 		{"no pointer, but the total agrees", map[string]string{first: userPage(`,"pagination":{"totalItems":1}`, "a")}, []string{first}, 1, true},
 	}

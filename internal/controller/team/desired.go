@@ -3,7 +3,6 @@ package team
 import (
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -123,7 +122,7 @@ func (s *team) holdBack(err error) bool {
 	if !ok {
 		return false
 	}
-	said := address.FindAllString(strings.ToLower(refused.Message), -1)
+	said := address.FindAllString(console.EmailKey(refused.Message), -1)
 	found := false
 	for _, email := range slices.Concat(s.obj.Spec.Members, s.obj.Spec.Admins) {
 		key := console.EmailKey(string(email))

@@ -174,6 +174,34 @@ func TestProtectedUsersAreNotChanged(t *testing.T) {
 	})
 }
 
+// Somebody whose address has the Kelvin sign for a K is somebody else.
+func TestOnlyASCIILettersFold(t *testing.T) {
+	const kim, kelvin = "kim@example.com", "\u212aim@example.com"
+	protect := func(c *v1alpha1.ConsoleConnection) {
+		c.Spec.ProtectedUsers = []v1alpha1.EmailAddress{"ADA@example.com"}
+	}
+	inBubble(t, protect, func(t *testing.T, b *bench) {
+		b.put(kelvin, "Admin")
+		b.put(kim, "Read Only")
+		b.put(ada, "Admin")
+		b.apply(t, "kim", "KIM@example.com", "Member", nil)
+		b.apply(t, "ada", "Ada@Example.com", "Member", nil)
+		b.reconcile(t, "kim")
+		b.reconcile(t, "ada")
+		b.wants(t, "kim", v1alpha1.ReasonSynced)
+		b.has(t, kim, "Member")
+		b.has(t, kelvin, "Admin")
+		b.wants(t, "ada", v1alpha1.ReasonProtectedUser)
+	})
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		b.put(kelvin, "Admin")
+		b.apply(t, "kim", kim, "Member", nil)
+		b.reconcile(t, "kim")
+		b.wants(t, "kim", v1alpha1.ReasonUserNotFound)
+		b.has(t, kelvin, "Admin")
+	})
+}
+
 // An invitation is sent once in seven days, also by a new process.
 func TestInvitation(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, b *bench) {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/plugin/cluster"
 	"github.com/console-access/console-access-operator/internal/plugin/export"
@@ -195,7 +196,7 @@ func selection(patterns []string, all, fold bool) export.Selection {
 	return func(name string) bool {
 		for _, pattern := range patterns {
 			if fold {
-				pattern = strings.ToLower(pattern)
+				pattern = console.EmailKey(pattern)
 			}
 			// A * is to match slashes, too.
 			if ok, _ := path.Match(globs.Replace(pattern), globs.Replace(name)); ok {

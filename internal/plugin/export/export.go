@@ -138,7 +138,7 @@ func (r *Result) exportUsers(inv *inventory.Inventory, o Options) {
 	for _, user := range inv.Users {
 		emails = append(emails, user.Email)
 	}
-	objectNames := naming.Emails(emails)
+	objectNames := naming.Emails(emails, console.EmailKey)
 	for _, user := range inv.Users {
 		if !o.Users(console.EmailKey(user.Email)) {
 			continue

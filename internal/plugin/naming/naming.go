@@ -22,9 +22,9 @@ var digests = []int{8, 16, 2 * sha256.Size}
 // Emails returns a name for each address. It depends on that address alone,
 // whatever other addresses there are: ada@example.com is always
 // ada-at-example.com. An address that cannot be told from its name has a digest
-// behind it. Addresses that differ in case alone have one name.
-func Emails(addresses []string) map[string]string {
-	return assign(addresses, "user", strings.ToLower, func(email string) (string, bool) {
+// behind it. Addresses that fold makes equal are one, and have one name.
+func Emails(addresses []string, fold func(string) string) map[string]string {
+	return assign(addresses, "user", fold, func(email string) (string, bool) {
 		name := subdomain(strings.ReplaceAll(email, "@", at))
 		back := strings.Replace(name, at, "@", 1)
 		return name, back == email && strings.Count(name, at) == 1

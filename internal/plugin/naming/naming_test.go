@@ -24,13 +24,13 @@ func TestEmails(t *testing.T) {
 		{".@example.com", "at-example.com-21962ae2"},
 	} {
 		t.Run(tt.email, func(t *testing.T) {
-			got := Emails([]string{tt.email})[tt.email]
+			got := Emails([]string{tt.email}, strings.ToLower)[tt.email]
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			// Others change nothing.
 			others := []string{"a@b.example.com", tt.email, "a.b@example.com", "ada-at-home-at-example.com@example.com"}
-			if again := Emails(others)[tt.email]; again != got {
+			if again := Emails(others, strings.ToLower)[tt.email]; again != got {
 				t.Errorf("among others it is %q, alone %q", again, got)
 			}
 		})
@@ -71,7 +71,7 @@ func TestLongNames(t *testing.T) {
 		emails = append(emails, strings.Repeat("a", 64)+"@"+strings.Repeat("b.", 85+i)+"com")
 	}
 	unique(t, Teams(teams))
-	unique(t, Emails(emails))
+	unique(t, Emails(emails, strings.ToLower))
 }
 
 func FuzzNames(f *testing.F) {
@@ -80,7 +80,7 @@ func FuzzNames(f *testing.F) {
 	f.Add("", "-", "...")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		texts := []string{a, b, c}
-		unique(t, Emails(texts), strings.ToLower)
+		unique(t, Emails(texts, strings.ToLower), strings.ToLower)
 		unique(t, Teams(texts), strings.TrimSpace)
 		reversed := []string{c, b, a}
 		if !maps.Equal(Teams(texts), Teams(reversed)) {

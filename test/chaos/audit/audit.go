@@ -113,7 +113,15 @@ func (l *Ledger) Audit(e Evidence) []Finding {
 	return a.findings
 }
 
-func key(email string) string { return strings.ToLower(email) }
+// key folds the case of ASCII letters, which makes no difference in an address.
+func key(email string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 'A' || r > 'Z' {
+			return r
+		}
+		return r + ('a' - 'A')
+	}, email)
+}
 
 func (a *audit) find(f Finding, format string, args ...any) {
 	f.Text = fmt.Sprintf(format, args...)

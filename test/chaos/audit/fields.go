@@ -32,7 +32,7 @@ func (s set) String() string { return strings.Join(slices.Sorted(maps.Keys(s)), 
 func emails(list []v1alpha1.EmailAddress) set {
 	s := set{}
 	for _, email := range list {
-		s[strings.ToLower(string(email))] = true
+		s[key(string(email))] = true
 	}
 	return s
 }
