@@ -143,14 +143,14 @@ func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, si
 			after = since
 		}
 		seen := p.User(other)
-		if seen.Doubtful || seen.At.Before(after) {
+		if seen.Unconfirmed || seen.At.Before(after) {
 			seen, err = p.FetchUser(ctx, by, seen.Value.Email)
 		}
 		if err != nil {
 			end()
 			return false, nil, fmt.Errorf("make sure that another Admin remains: %w", err)
 		}
-		if seen.Presence == Present && !seen.Doubtful && IsAdmin(seen.Value.Role) {
+		if seen.Presence == Present && !seen.Unconfirmed && IsAdmin(seen.Value.Role) {
 			return true, end, nil
 		}
 		end()

@@ -15,8 +15,8 @@ type Caller = quota.Request
 type Presence int
 
 const (
-	// Unlisted means that the last listing does not have it, which alone proves nothing.
-	Unlisted Presence = iota
+	// NotListed means that the last listing does not have it, which alone proves nothing.
+	NotListed Presence = iota
 	// Present means that it was there when last seen.
 	Present
 	// Absent means that the console was asked for it by name, and said that it is not there.
@@ -30,9 +30,9 @@ type Observation[T any] struct {
 	// At is when the read behind it began, or the answer to our write came.
 	// For a team: when it was last seen whole, members included.
 	At time.Time
-	// Doubtful is true after a write whose outcome is unknown: it must be read
+	// Unconfirmed is true after a write whose outcome is unknown: it must be read
 	// again before anything is concluded from it.
-	Doubtful bool
+	Unconfirmed bool
 }
 
 // A Change tells which users and teams a reading found to be different from

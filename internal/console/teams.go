@@ -13,19 +13,19 @@ type teamEntry struct {
 	presence Presence
 	team     Team
 	// at is when the fields were last seen, whole when the members were too.
-	at, whole time.Time
-	doubtful  bool
+	at, whole   time.Time
+	unconfirmed bool
 	wake[Team]
 }
 
 // forgettable reports whether a team has been gone for so long, by a reading
 // that began then, that it need not be remembered any more.
 func (e *teamEntry) forgettable(began time.Time) bool {
-	return e.presence != Present && !e.doubtful && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
+	return e.presence != Present && !e.unconfirmed && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
 }
 
 func (e *teamEntry) observation() Observation[Team] {
-	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Doubtful: e.doubtful}
+	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Unconfirmed: e.unconfirmed}
 }
 
 // ReadTeams is to teams what [Project.ReadUsers] is to users.
@@ -112,12 +112,12 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 	var seen Observation[Team]
 	p.learn(id, func() {
 		e := p.entry(id)
-		if !e.masks(began, func(former Team) bool { return sameTeam(former, team) }) || e.doubtful {
+		if !e.masks(began, func(former Team) bool { return sameTeam(former, team) }) || e.unconfirmed {
 			team.ID = id
 			if team.MembersKnown {
 				e.whole = began
 			}
-			e.presence, e.team, e.at, e.doubtful = Present, team, began, false
+			e.presence, e.team, e.at, e.unconfirmed = Present, team, began, false
 		}
 		seen = e.observation()
 	})
@@ -142,7 +142,7 @@ func (p *Project) noTeam(id string, began time.Time) (seen Observation[Team]) {
 	p.learn(id, func() {
 		e := p.entry(id)
 		unsettled := e.settling(began) || began.Before(p.born.Add(settle))
-		if !unsettled || e.doubtful {
+		if !unsettled || e.unconfirmed {
 			*e = teamEntry{presence: Absent, at: began, team: Team{ID: id, Name: e.team.Name}}
 		}
 		seen = e.observation()
@@ -150,10 +150,10 @@ func (p *Project) noTeam(id string, began time.Time) (seen Observation[Team]) {
 	return seen
 }
 
-// Heard notes that somebody else tells the id of a team. When the view has never
+// NoteExternalID notes that somebody else tells the id of a team. When the view has never
 // seen that team, another process may just have created it, and its absence from
 // what is read in the next moments is not believed.
-func (p *Project) Heard(id string) {
+func (p *Project) NoteExternalID(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.byID[id]; !known {
@@ -237,9 +237,9 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 		case err == nil:
 			made = p.wrote(made, team)
 		case known && class == Ambiguous:
-			e.doubtful, e.wake = true, e.write(e.team)
+			e.unconfirmed, e.wake = true, e.write(e.team)
 		case known && class == NotFound:
-			*e = teamEntry{presence: Unlisted}
+			*e = teamEntry{presence: NotListed}
 		}
 	})
 	if err != nil {

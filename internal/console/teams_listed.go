@@ -30,7 +30,7 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}
-		e.presence = Unlisted
+		e.presence = NotListed
 		change.TeamIDs = append(change.TeamIDs, id)
 		change.TeamNames = append(change.TeamNames, e.team.Name)
 	}
@@ -91,7 +91,7 @@ func (p *Project) identify(items []Team) (known []Team, nameless map[string][]Te
 func (p *Project) acceptTeam(team Team, began time.Time) bool {
 	e := p.entry(team.ID)
 	masked := e.masks(began, func(former Team) bool { return sameTeam(former, team) })
-	if masked || e.settling(began) && (e.doubtful || e.presence == Absent) || e.at.After(began) {
+	if masked || e.settling(began) && (e.unconfirmed || e.presence == Absent) || e.at.After(began) {
 		return false
 	}
 	whole := began
@@ -104,7 +104,7 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
 	}
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
-	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, doubtful: e.doubtful && whole != began, wake: e.keep(began)}
+	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, unconfirmed: e.unconfirmed && whole != began, wake: e.keep(began)}
 	return news
 }
 

@@ -33,11 +33,11 @@ func (b *bench) create(t *testing.T) console.Team {
 	return made
 }
 
-func (b *bench) describes(t *testing.T, when, id string, presence console.Presence, description string, doubtful bool) {
+func (b *bench) describes(t *testing.T, when, id string, presence console.Presence, description string, unconfirmed bool) {
 	t.Helper()
 	seen := b.Team(id)
-	if seen.Presence != presence || seen.Value.Description != description || seen.Doubtful != doubtful {
-		t.Errorf("%s: presence %d, %q, doubtful %v; want %d, %q, %v", when, seen.Presence, seen.Value.Description, seen.Doubtful, presence, description, doubtful)
+	if seen.Presence != presence || seen.Value.Description != description || seen.Unconfirmed != unconfirmed {
+		t.Errorf("%s: presence %d, %q, unconfirmed %v; want %d, %q, %v", when, seen.Presence, seen.Value.Description, seen.Unconfirmed, presence, description, unconfirmed)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestAbsentTeams(t *testing.T) {
 					t.Errorf("before a listing lacks it: %+v, %v", seen, err)
 				}
 				b.listTeams(t)
-				if seen := b.Team(id); status == 400 && seen.Presence != console.Unlisted {
+				if seen := b.Team(id); status == 400 && seen.Presence != console.NotListed {
 					t.Errorf("after a listing without it: %+v", seen)
 				}
 				if seen, err := b.FetchTeam(t.Context(), caller("a"), id); err != nil || seen.Presence != console.Absent {
@@ -137,14 +137,14 @@ func TestHeardTeams(t *testing.T) {
 		settled()
 		b.listTeams(t)
 		b.sim.RemoveTeam(known)
-		for id, want := range map[string]console.Presence{known: console.Absent, "made-elsewhere": console.Unlisted} {
-			b.Heard(id)
+		for id, want := range map[string]console.Presence{known: console.Absent, "made-elsewhere": console.NotListed} {
+			b.NoteExternalID(id)
 			if seen, err := b.FetchTeam(t.Context(), caller("a"), id); err != nil || seen.Presence != want {
 				t.Errorf("%s: %+v, %v; want presence %d", id, seen, err, want)
 			}
 		}
 		settled()
-		b.Heard("made-elsewhere")
+		b.NoteExternalID("made-elsewhere")
 		if seen, err := b.FetchTeam(t.Context(), caller("a"), "made-elsewhere"); err != nil || seen.Presence != console.Absent {
 			t.Errorf("when it would be shown: %+v, %v", seen, err)
 		}
@@ -429,7 +429,7 @@ func TestNamesakeOfATeamThatIsGone(t *testing.T) {
 		settled()
 		b.sim.RemoveTeam(id)
 		b.listTeams(t)
-		b.describes(t, "when it is gone", id, console.Unlisted, "first", false)
+		b.describes(t, "when it is gone", id, console.NotListed, "first", false)
 		if gone := b.FormerlyNamed("Compilers"); !slices.Equal(gone, []string{id}) {
 			t.Errorf("formerly of that name: %v, want %s", gone, id)
 		}
@@ -439,7 +439,7 @@ func TestNamesakeOfATeamThatIsGone(t *testing.T) {
 		if named := b.TeamsNamed("Compilers"); len(named) != 1 || named[0].ID != "" {
 			t.Errorf("the new team is listed as %+v, want one without an id", named)
 		}
-		b.describes(t, "beside its namesake", id, console.Unlisted, "first", false)
+		b.describes(t, "beside its namesake", id, console.NotListed, "first", false)
 	})
 }
 
@@ -481,8 +481,8 @@ func TestWhoIsGoneIsForgotten(t *testing.T) {
 		time.Sleep(21 * time.Minute)
 		b.listTeams(t)
 		b.listUsers(t)
-		b.describes(t, "after an hour", id, console.Unlisted, "", false)
-		if seen := b.User(nobody); seen.Presence != console.Unlisted || !seen.At.IsZero() {
+		b.describes(t, "after an hour", id, console.NotListed, "", false)
+		if seen := b.User(nobody); seen.Presence != console.NotListed || !seen.At.IsZero() {
 			t.Errorf("after an hour the person is still known: %+v", seen)
 		}
 	})

@@ -8,16 +8,16 @@ import (
 
 // A person is what is known of one address.
 type person struct {
-	presence Presence
-	user     User
-	at       time.Time
-	doubtful bool
+	presence    Presence
+	user        User
+	at          time.Time
+	unconfirmed bool
 	wake[User]
 }
 
 // forgettable is to people what it is to teams.
 func (e *person) forgettable(began time.Time) bool {
-	return e.presence != Present && !e.doubtful && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
+	return e.presence != Present && !e.unconfirmed && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
 }
 
 // ReadUsers returns nil when users were listed at since or later (any time, for
@@ -36,7 +36,7 @@ func (p *Project) User(email string) Observation[User] {
 	if !ok {
 		return Observation[User]{}
 	}
-	return Observation[User]{Presence: e.presence, Value: e.user, At: e.at, Doubtful: e.doubtful}
+	return Observation[User]{Presence: e.presence, Value: e.user, At: e.at, Unconfirmed: e.unconfirmed}
 }
 
 // FetchUser reads one user from the console. A person who is not in the
@@ -54,10 +54,10 @@ func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Obser
 	// The single read may be as stale as a listing: it does not undo our write,
 	// nor settle the doubt about one. Staleness makes nobody vanish, though.
 	masked := e.masks(began, func(former User) bool { return sameUser(former, user) })
-	if !masked || e.doubtful || absent {
-		e.presence, e.user, e.at, e.doubtful = Present, user, began, e.doubtful && e.settling(began)
+	if !masked || e.unconfirmed || absent {
+		e.presence, e.user, e.at, e.unconfirmed = Present, user, began, e.unconfirmed && e.settling(began)
 		if absent {
-			e.presence, e.doubtful = Absent, false
+			e.presence, e.unconfirmed = Absent, false
 		}
 	}
 	p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 		}
 		*e = person{presence: Present, user: user, at: time.Now(), wake: e.write(e.user)}
 	case Ambiguous:
-		e.doubtful, e.wake = true, e.write(e.user)
+		e.unconfirmed, e.wake = true, e.write(e.user)
 	case NotFound:
 		*e = person{presence: Absent, at: time.Now()}
 	}
@@ -147,7 +147,7 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		listed[key] = true
 		e := p.person(user.Email)
 		masked := e.masks(l.StartedAt, func(former User) bool { return sameUser(former, user) })
-		if masked || e.doubtful && e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
+		if masked || e.unconfirmed && e.settling(l.StartedAt) || e.at.After(l.StartedAt) {
 			continue
 		}
 		if e.presence != Present || e.user != user {
@@ -162,7 +162,7 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		if e.presence != Present || listed[key] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}
-		e.presence = Unlisted
+		e.presence = NotListed
 		change.Emails = append(change.Emails, key)
 	}
 	var tell []func()

@@ -21,11 +21,11 @@ func role(name string) console.UserChange { return console.UserChange{Role: &nam
 func (b *bench) put(email, role string) { b.sim.PutUser(consolesim.User{Email: email, Role: role}) }
 
 // holds checks what is known of a user.
-func (b *bench) holds(t *testing.T, when, email string, presence console.Presence, role string, doubtful bool) {
+func (b *bench) holds(t *testing.T, when, email string, presence console.Presence, role string, unconfirmed bool) {
 	t.Helper()
 	seen := b.User(email)
-	if seen.Presence != presence || seen.Value.Role != role || seen.Doubtful != doubtful {
-		t.Errorf("%s: presence %d, role %q, doubtful %v; want %d, %q, %v", when, seen.Presence, seen.Value.Role, seen.Doubtful, presence, role, doubtful)
+	if seen.Presence != presence || seen.Value.Role != role || seen.Unconfirmed != unconfirmed {
+		t.Errorf("%s: presence %d, role %q, unconfirmed %v; want %d, %q, %v", when, seen.Presence, seen.Value.Role, seen.Unconfirmed, presence, role, unconfirmed)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestAmbiguousUpdateOfAUser(t *testing.T) {
 				settled()
 				seen, err := b.FetchUser(t.Context(), caller("a"), ada)
 				want := map[bool]string{true: "Member", false: "Admin"}[effect == consolesim.EffectCut]
-				if err != nil || seen.Doubtful || seen.Value.Role != want {
+				if err != nil || seen.Unconfirmed || seen.Value.Role != want {
 					t.Errorf("read again: %+v, %v; want %s without doubt", seen, err, want)
 				}
 			})
@@ -107,9 +107,9 @@ func TestAmbiguousUpdateOfAUser(t *testing.T) {
 
 func TestAbsentUsers(t *testing.T) {
 	inProject(t, quota.Config{}, func(t *testing.T, b *bench) {
-		b.holds(t, "before anything", ada, console.Unlisted, "", false)
+		b.holds(t, "before anything", ada, console.NotListed, "", false)
 		b.listUsers(t)
-		b.holds(t, "after a listing without", ada, console.Unlisted, "", false)
+		b.holds(t, "after a listing without", ada, console.NotListed, "", false)
 		if seen, err := b.FetchUser(t.Context(), caller("a"), ada); err != nil || seen.Presence != console.Absent {
 			t.Errorf("asked for by name: %+v, %v", seen, err)
 		}
@@ -149,7 +149,7 @@ func TestFailuresAreNoAbsence(t *testing.T) {
 				}
 				b.sim.ClearFaults()
 				b.sim.Inject(f)
-				if seen, err := b.FetchTeam(t.Context(), caller("a"), team.ID); err == nil || seen.Presence != console.Unlisted {
+				if seen, err := b.FetchTeam(t.Context(), caller("a"), team.ID); err == nil || seen.Presence != console.NotListed {
 					t.Errorf("team: %+v, %v", seen, err)
 				}
 				b.holds(t, "after the failure", ada, console.Present, "Member", false)
@@ -200,7 +200,7 @@ func TestLackingFromIncompleteListings(t *testing.T) {
 			b.listTeams(t)
 			want := console.Present
 			if i == 1 {
-				want = console.Unlisted
+				want = console.NotListed
 			}
 			if u, m := b.User(user.Email).Presence, b.Team(team.ID).Presence; u != want || m != want {
 				t.Errorf("after listing %d: user %v and team %v, want %v", i+1, u, m, want)

@@ -97,7 +97,7 @@ func (s *team) missing(want console.DesiredTeam, have *console.Team) []string {
 		key := console.EmailKey(email)
 		seen := s.Link.Project.User(email)
 		refused, held := s.plan.heldBack[key]
-		gone := seen.Presence == console.Absent || seen.Presence == console.Unlisted && complete
+		gone := seen.Presence == console.Absent || seen.Presence == console.NotListed && complete
 		if gone {
 			delete(s.plan.heldBack, key)
 		}

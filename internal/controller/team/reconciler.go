@@ -136,13 +136,13 @@ func (s *team) readLane() quota.Lane {
 func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
 	status := &s.obj.Status
 	if status.ID != "" {
-		s.Link.Project.Heard(status.ID)
+		s.Link.Project.NoteExternalID(status.ID)
 		seen := s.Link.Project.Team(status.ID)
-		wanted, lane := seen.Doubtful || s.Requested(status.LastHandledReconcileAt), s.readLane()
+		wanted, lane := seen.Unconfirmed || s.Requested(status.LastHandledReconcileAt), s.readLane()
 		if wanted {
 			lane = quota.Change
 		}
-		if wanted || seen.Presence == console.Unlisted {
+		if wanted || seen.Presence == console.NotListed {
 			var err error
 			if seen, err = s.refetch(ctx, status.ID, lane); err != nil {
 				return nil, nil, err

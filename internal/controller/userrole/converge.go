@@ -24,11 +24,11 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 	email := string(s.obj.Spec.Email)
 	project := s.Link.Project
 	seen, lane := project.User(email), s.readLane()
-	wanted := seen.Doubtful || s.Requested(s.obj.Status.LastHandledReconcileAt)
+	wanted := seen.Unconfirmed || s.Requested(s.obj.Status.LastHandledReconcileAt)
 	if wanted {
 		lane = quota.Change
 	}
-	if wanted || seen.Presence == console.Unlisted && !s.knownMissing() {
+	if wanted || seen.Presence == console.NotListed && !s.knownMissing() {
 		var err error
 		if seen, err = project.FetchUser(ctx, s.Caller(lane), email); err != nil {
 			return console.User{}, nil, err

@@ -47,7 +47,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	}
 	email := string(s.obj.Spec.Email)
 	seen := s.Link.Project.User(email)
-	if seen.Doubtful || seen.Presence == console.Unlisted {
+	if seen.Unconfirmed || seen.Presence == console.NotListed {
 		if seen, err = s.Link.Project.FetchUser(ctx, s.Caller(quota.Revoke), email); err != nil {
 			return nil, err
 		}
