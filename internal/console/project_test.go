@@ -21,6 +21,8 @@ type bench struct {
 	limiter *quota.Limiter
 	// another makes one more view of the project, with a key of its own.
 	another func() *console.Project
+	// successor makes the view of another process, which comes after this one.
+	successor func() *console.Project
 }
 
 const apiKey = "console-bench"
@@ -35,18 +37,22 @@ func inProject(t *testing.T, cfg quota.Config, test func(t *testing.T, b *bench)
 		limiter := quota.New(cfg)
 		defer limiter.Close()
 		var demotions console.Demotions
-		view := func(key string) *console.Project {
+		view := func(key string, options ...console.Option) *console.Project {
 			client, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: key, Limiter: limiter, Transport: server.Transport})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return console.NewProject(client, limiter, console.ShareDemotions(&demotions))
+			return console.NewProject(client, limiter, options...)
 		}
-		project := view(apiKey)
+		project := view(apiKey, console.ShareDemotions(&demotions))
 		defer project.Close()
 		test(t, &bench{Project: project, sim: sim, limiter: limiter, another: func() *console.Project {
 			sim.AddKey(apiKey + "-another")
-			return view(apiKey + "-another")
+			return view(apiKey+"-another", console.ShareDemotions(&demotions))
+		}, successor: func() *console.Project {
+			var own console.Demotions
+			own.NoteFormer()
+			return view(apiKey, console.ShareDemotions(&own))
 		}})
 	})
 }

@@ -69,7 +69,7 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 	var user User
 	err := p.call(ctx, func(ctx context.Context) (err error) { user, err = p.api.UpdateUser(ctx, by, email, change); return })
 	if err == nil || ClassOf(err) == Ambiguous {
-		p.demotions.sent(p.view, EmailKey(email))
+		p.demotions.sent(p.view, EmailKey(email), err != nil)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

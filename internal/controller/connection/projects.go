@@ -95,6 +95,9 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 	g, ok := p.groups[groupName]
 	old, had := p.groups[previous]
 	moved := !ok && previous != groupName
+	if previous != "" && !had {
+		p.demotions.NoteFormer()
+	}
 	var history quota.Record
 	if moved && had {
 		history = old.limiter.Export()

@@ -308,3 +308,23 @@ func TestTargetIsPrintedWithoutItsKey(t *testing.T) {
 		}
 	}
 }
+
+// A process knows whether another one wrote before it: then the quota's group is
+// recorded, and it has not drawn from that group itself.
+func TestFormerProcessIsNoted(t *testing.T) {
+	for previous, want := range map[string]bool{"": false, "g": true, "before": true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newProjects(map[string]bool{}, map[string]string{})
+			defer p.close()
+			for _, previous := range []string{previous, "g", "g"} {
+				project, err := p.acquire("c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g", previous, quota.Config{Windows: windows(40, 600)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := project.OthersShown().After(time.Now()); got != want {
+					t.Errorf("recorded %q: reads may be behind: %v, want %v", previous, got, want)
+				}
+			}
+		})
+	}
+}

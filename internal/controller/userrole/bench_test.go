@@ -36,6 +36,8 @@ type bench struct {
 	sim      *consolesim.Server
 	project  *console.Project
 	recorder *events.FakeRecorder
+	// restart has another process take the place of this one, until its end.
+	restart func() (end func())
 }
 
 func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func(t *testing.T, b *bench)) {
@@ -46,11 +48,14 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 		defer server.Close()
 		limiter := quota.New(quota.Config{})
 		defer limiter.Close()
-		api, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: apiKey, Limiter: limiter, Transport: server.Transport})
-		if err != nil {
-			t.Fatal(err)
+		view := func(options ...console.Option) *console.Project {
+			api, err := statsig.New(statsig.Config{Endpoint: server.URL, APIKey: apiKey, Limiter: limiter, Transport: server.Transport})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return console.NewProject(api, limiter, options...)
 		}
-		project := console.NewProject(api, limiter)
+		project := view()
 		defer project.Close()
 		connection := &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: 1}}
 		connection.Spec.Drift.Policy = v1alpha1.DriftCorrect
@@ -62,6 +67,14 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 			t.Fatal(err)
 		}
 		b := &bench{sim: sim, project: project, recorder: events.NewFakeRecorder(1000)}
+		b.restart = func() (end func()) {
+			var demotions console.Demotions
+			demotions.NoteFormer()
+			b.project = view(console.ShareDemotions(&demotions))
+			b.Memory, b.Links = &access.Memory{}, &access.Registry{}
+			b.Links.Set("default", &access.Link{Project: b.project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)})
+			return b.project.Close
+		}
 		b.Reconciler = &Reconciler{Desk: access.Desk{
 			Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection).WithStatusSubresource(&v1alpha1.UserRole{}).
 				WithIndex(&v1alpha1.UserRole{}, access.ClaimIndex, func(o client.Object) []string {
@@ -138,5 +151,31 @@ func (b *bench) has(t *testing.T, email, role string) {
 	t.Helper()
 	if user, ok := b.sim.User(email); !ok || user.Role != role {
 		t.Errorf("%s has the role %q, want %q", email, user.Role, role)
+	}
+}
+
+// once reconciles an object a single time.
+func (b *bench) once(t *testing.T, name string) {
+	t.Helper()
+	if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "tenant", Name: name}}); err != nil {
+		t.Fatalf("reconcile %s: %v", name, err)
+	}
+}
+
+// edit changes a spec as a person does.
+func (b *bench) edit(t *testing.T, name string, change func(*v1alpha1.UserRoleSpec)) {
+	t.Helper()
+	obj := b.get(t, name)
+	change(&obj.Spec)
+	obj.Generation++
+	if err := b.Client.Update(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) behave(t *testing.T, change func(*consolesim.Behavior)) {
+	t.Helper()
+	if err := b.sim.SetBehavior(change); err != nil {
+		t.Fatal(err)
 	}
 }

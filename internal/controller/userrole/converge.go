@@ -34,6 +34,13 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 			return console.User{}, nil, err
 		}
 	}
+	if s.wasAdmin() && seen.Presence == console.Present && !console.IsAdmin(seen.Value.Role) {
+		// Or they would be demoted as if they were none.
+		var err error
+		if seen, err = project.UserSince(ctx, s.Caller(lane), email, project.OthersShown()); err != nil {
+			return console.User{}, nil, err
+		}
+	}
 	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
 	if seen.Presence == console.Present {
 		return seen.Value, nil, nil
@@ -48,6 +55,10 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 		"%s is not in the console project. Invite them there, or set spec.whenMissing to Invite; the role is set when they appear.", email)
 	return console.User{}, &v, nil
 }
+
+// wasAdmin reports whether the person was Admin when last seen for this object,
+// be it by another process.
+func (s *role) wasAdmin() bool { return console.IsAdmin(s.obj.Status.Role) }
 
 // knownMissing reports whether the console was already asked for this person
 // by name and did not have them, so that every further listing that lacks them

@@ -42,16 +42,14 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if err != nil || owner != nil || s.protected() {
 		return nil, err
 	}
-	if err := s.Link.Project.ReadUsers(s.Caller(quota.Revoke), time.Time{}); err != nil {
+	if s.Memo.Began.IsZero() {
+		s.Memo.Began = time.Now()
+	}
+	seen, err := s.lookAgain(ctx, role)
+	if err != nil {
 		return nil, err
 	}
 	email := string(s.obj.Spec.Email)
-	seen := s.Link.Project.User(email)
-	if seen.Unconfirmed || seen.Presence == console.NotListed {
-		if seen, err = s.Link.Project.FetchUser(ctx, s.Caller(quota.Revoke), email); err != nil {
-			return nil, err
-		}
-	}
 	if seen.Presence != console.Present || console.SameRole(seen.Value.Role, role) {
 		return nil, nil
 	}
@@ -60,9 +58,6 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonRoleNotAllowed, "Delete",
 			"%s keeps the role %q: ConsoleConnection %q does not let UserRoles grant %q.", email, seen.Value.Role, s.Connection.Name, role)
 		return nil, nil
-	}
-	if s.Memo.Began.IsZero() {
-		s.Memo.Began = time.Now()
 	}
 	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
 	answer, err := s.write(ctx, seen.Value, role, change)
@@ -74,6 +69,31 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
+}
+
+// lookAgain returns the person as a reading shows them that began after the
+// deletion was asked for. That they have the role already, or are no Admin whom
+// the process before this one may have made one, is concluded only from a reading
+// that shows what that process did. A listing of one page costs no more than the
+// person does, and serves all who are deleted at once.
+func (s *role) lookAgain(ctx context.Context, role string) (seen console.Observation[console.User], err error) {
+	project, by, since := s.Link.Project, s.Caller(quota.Revoke), time.Time{}
+	if project.UsersRead().Pages <= 1 {
+		since = s.Memo.Began
+	}
+	if err := project.ReadUsers(by, since); err != nil {
+		return seen, err
+	}
+	email := string(s.obj.Spec.Email)
+	seen, err = project.UserSince(ctx, by, email, s.Memo.Began)
+	if err != nil || seen.Presence == console.Present && !console.SameRole(seen.Value.Role, role) &&
+		(console.IsAdmin(seen.Value.Role) || !s.wasAdmin() && !console.IsAdmin(string(s.obj.Spec.Role))) {
+		return seen, err
+	}
+	if shown := project.OthersShown(); seen.At.Before(shown) {
+		return project.UserSince(ctx, by, email, shown)
+	}
+	return seen, nil
 }
 
 // resolveForDeletion resolves the connection; the verdict on one that is not ready says how
