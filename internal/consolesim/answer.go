@@ -44,15 +44,39 @@ func failure(status int, message string) *answer {
 type refused struct {
 	status  int
 	message string
+	// property is the field that is wrong, such as members.1, and bare the message
+	// without the address that stands there; both may be empty.
+	property, bare string
 }
 
 func (r refused) Error() string { return r.message }
 
 func invalid(format string, args ...any) error {
-	return refused{http.StatusBadRequest, "Invalid request. " + fmt.Sprintf(format, args...)}
+	return refused{status: http.StatusBadRequest, message: "Invalid request. " + fmt.Sprintf(format, args...)}
 }
 
-var errNotFound = refused{http.StatusNotFound, "Not Found. The requested resource could not be found."}
+// badEntry refuses the address at a place of a list.
+func badEntry(status int, list string, at int, email, bare string) error {
+	return refused{
+		status: status, message: "Invalid request. " + email + " " + bare,
+		property: fmt.Sprintf("%s.%d", list, at), bare: "This address " + bare,
+	}
+}
+
+var errNotFound = refused{status: http.StatusNotFound, message: "Not Found. The requested resource could not be found."}
+
+// refusal is the body of a refused request.
+func (b *Behavior) refusal(r refused) *answer {
+	if r.status != http.StatusBadRequest || b.Refusals == RefusalsMessage {
+		return failure(r.status, r.message)
+	}
+	detail := map[string]string{"property": r.property, "errorMessage": r.message}
+	if b.Refusals == RefusalsIndex && r.bare != "" {
+		detail["errorMessage"] = r.bare
+	}
+	a := jsonAnswer(r.status, map[string]any{"status": r.status, "message": "Bad Request Exception", "errors": []any{detail}})
+	return &a
+}
 
 func (a answer) writeHeader(w http.ResponseWriter) {
 	h := w.Header()

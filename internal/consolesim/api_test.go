@@ -147,6 +147,21 @@ func TestLastAdminMayBeDemoted(t *testing.T) {
 	}
 }
 
+// The Owner is somebody whom no call changes, nor makes.
+func TestOwnerIsNotChanged(t *testing.T) {
+	sim, c := start(t, consolesim.Options{})
+	sim.PutUser(consolesim.User{Email: "ada@example.com", Role: consolesim.RoleOwner})
+	c.must(http.StatusForbidden, "POST", onePath, `{"role":"Member"}`)
+	c.must(http.StatusForbidden, "POST", onePath, `{"firstName":"A."}`)
+	c.must(http.StatusBadRequest, "POST", "/console/v1/users/alan@example.com", `{"role":"Owner"}`)
+	c.must(http.StatusBadRequest, "POST", "/console/v1/users/invite", `{"role":"Owner","emails":["new@example.com"]}`)
+	c.must(http.StatusBadRequest, "POST", "/console/v1/roles", `{"name":"owner","permissions":{}}`)
+	equal(t, "role", c.must(http.StatusOK, "GET", onePath, "").get("data", "role"), any("Owner"))
+	if err := sim.Load(sim.Snapshot()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRoleInUseStays(t *testing.T) {
 	sim, c := start(t, consolesim.Options{})
 	c.must(http.StatusOK, "POST", "/console/v1/users/alan@example.com", `{"role":"Analyst"}`)

@@ -35,6 +35,13 @@ const (
 	UnknownInvite = "invite" // invited with the project's default role
 )
 
+// Positions of [Behavior.Refusals].
+const (
+	RefusalsMessage = "message" // {"status": 400, "message": what is wrong}
+	RefusalsErrors  = "errors"  // "Bad Request Exception", and what is wrong in errors[]
+	RefusalsIndex   = "index"   // the same, with the place in a list instead of the address
+)
+
 // Positions of [Behavior.Count].
 const (
 	CountAll       = "all"
@@ -66,7 +73,7 @@ type Behavior struct {
 	// PatchOmitted (open question 4): OmittedKeep or OmittedReset. The name of
 	// a team is always kept.
 	PatchOmitted string `json:"patchOmitted"`
-	// RoleSpelling (open question 5): how Admin, Member and Read Only are
+	// RoleSpelling (open question 5): how Admin, Member, Read Only and Owner are
 	// spelled in answers. Custom roles keep their spelling.
 	RoleSpelling string `json:"roleSpelling"`
 	// LowercaseEmails (open question 6): addresses in answers are lower-cased.
@@ -83,6 +90,16 @@ type Behavior struct {
 	// UnknownMember (open question 9): UnknownRefuse, UnknownDrop or
 	// UnknownInvite.
 	UnknownMember string `json:"unknownMember"`
+	// RefusedAddresses are refused in teams and invitations with 400, though they
+	// may be users of the project; separated by commas.
+	RefusedAddresses string `json:"refusedAddresses"`
+	// Refusals: where a 400 says what is wrong, RefusalsMessage, RefusalsErrors
+	// or RefusalsIndex. The contract has the message alone, and answers that
+	// were published earlier had errors[].
+	Refusals string `json:"refusals"`
+	// UnknownRole is the status of a change of a user, or an invitation, that
+	// names a role that does not exist: 400, or 404 with "Role not found".
+	UnknownRole int `json:"unknownRole"`
 	// DefaultPageSize is the items per page when the request names no limit.
 	DefaultPageSize int `json:"defaultPageSize"`
 	// MaxPageSize (open question 10) is the ceiling of limit, applied without
@@ -108,6 +125,9 @@ type Behavior struct {
 	// InvitesPending: an invited person appears among the users only once the
 	// invitation is accepted ([Project.AcceptInvite]); otherwise at once.
 	InvitesPending bool `json:"invitesPending"`
+	// InvitedAgain is the status of an invitation of somebody who has one: 200,
+	// or 400 or 409 with "has already been invited".
+	InvitedAgain int `json:"invitedAgain"`
 	// ReturnsUserID: users carry the optional userID.
 	ReturnsUserID bool `json:"returnsUserID"`
 	// EchoKey: the message of a 401 repeats the key that was sent, as the
@@ -143,10 +163,13 @@ func DefaultBehavior() Behavior {
 		RoleSpelling:         SpellingExact,
 		AdminsAreMembers:     AdminsAsSent,
 		UnknownMember:        UnknownRefuse,
+		Refusals:             RefusalsMessage,
+		UnknownRole:          400,
 		DefaultPageSize:      100,
 		MissingDelete:        404,
 		MissingGet:           404,
 		InvitesPending:       true,
+		InvitedAgain:         200,
 		ReturnsUserID:        true,
 		EchoKey:              true,
 		Count:                CountAll,

@@ -77,6 +77,26 @@ func TestSwitches(t *testing.T) {
 		return []any{r.status, each(r.list("data", "members"), "email"), len(sim.Invites()),
 			strings.Contains(r.text, "new@example.com is not a user")}
 	}
+	refusal := func(_ *testing.T, _ *consolesim.Server, c *client) any {
+		r := c.do("PATCH", compilers, `{"members":["ada@example.com","new@example.com"]}`)
+		errors := r.list("errors")
+		if len(errors) == 0 {
+			return r.get("message")
+		}
+		detail, _ := errors[0].(map[string]any)
+		return []any{r.get("message"), detail["property"], detail["errorMessage"]}
+	}
+	refused := func(method, path, body string) func(*testing.T, *consolesim.Server, *client) any {
+		return func(_ *testing.T, _ *consolesim.Server, c *client) any {
+			r := c.do(method, path, body)
+			return []any{r.status, r.get("message")}
+		}
+	}
+	inviteTwice := func(t *testing.T, _ *consolesim.Server, c *client) any {
+		const body = `{"role":"Member","emails":["new@example.com"]}`
+		c.must(http.StatusOK, "POST", "/console/v1/users/invite", body)
+		return c.do("POST", "/console/v1/users/invite", body).status
+	}
 	pageSize := func(t *testing.T, _ *consolesim.Server, c *client) any {
 		r := c.must(http.StatusOK, "GET", "/console/v1/users?limit=4", "")
 		return []any{len(r.list("data")), r.get("pagination", "nextPage")}
@@ -126,6 +146,19 @@ func TestSwitches(t *testing.T) {
 		{"unknownMember", "", stranger, []any{400, []string{}, 0, true}},
 		{"unknownMember", "drop", stranger, []any{200, []string{"ada@example.com"}, 0, false}},
 		{"unknownMember", "invite", stranger, []any{200, []string{"new@example.com", "ada@example.com"}, 1, false}},
+		{"refusals", "", refusal, "Invalid request. new@example.com is not a user of this project."},
+		{"refusals", "errors", refusal, []any{"Bad Request Exception", "members.1", "Invalid request. new@example.com is not a user of this project."}},
+		{"refusals", "index", refusal, []any{"Bad Request Exception", "members.1", "This address is not a user of this project."}},
+		{"refusedAddresses", "eve@example.com,ADA@example.com", refused("PATCH", compilers, `{"admins":["ada@example.com"]}`),
+			[]any{400, "Invalid request. ada@example.com cannot be in a team."}},
+		{"refusedAddresses", "eve@example.com", refused("POST", "/console/v1/users/invite", `{"role":"Member","emails":["eve@example.com"]}`),
+			[]any{400, "Invalid request. eve@example.com cannot be invited."}},
+		{"unknownRole", "", refused("POST", onePath, `{"role":"Astronaut"}`), []any{400, `Invalid request. there is no role "Astronaut".`}},
+		{"unknownRole", "404", refused("POST", onePath, `{"role":"Astronaut"}`), []any{404, "Role not found"}},
+		{"unknownRole", "404", refused("POST", "/console/v1/users/invite", `{"role":"read-only","emails":["new@example.com"]}`), []any{404, "Role not found"}},
+		{"invitedAgain", "", inviteTwice, 200},
+		{"invitedAgain", "400", inviteTwice, 400},
+		{"invitedAgain", "409", inviteTwice, 409},
 		{"maxPageSize", "", pageSize, []any{4, "/console/v1/users?page=2&limit=4"}},
 		{"maxPageSize", "3", pageSize, []any{3, "/console/v1/users?page=2&limit=3"}},
 		{"omitTotals", "", totals, []any{true, true}},

@@ -21,6 +21,9 @@ var switchPositions = map[string][]string{
 	"roleSpelling":       {SpellingExact, SpellingLower, SpellingKebab},
 	"adminsAreMembers":   {AdminsAsSent, AdminsYes, AdminsNo},
 	"unknownMember":      {UnknownRefuse, UnknownDrop, UnknownInvite},
+	"refusals":           {RefusalsMessage, RefusalsErrors, RefusalsIndex},
+	"unknownRole":        {"400", "404"},
+	"invitedAgain":       {"200", "400", "409"},
 	"missingDelete":      {"404", "200"},
 	"missingGet":         {"404", "400"},
 	"count":              {CountAll, CountMutations},
@@ -41,6 +44,8 @@ func Switches() []string {
 			positions = "DURATION"
 		case f.Kind() == reflect.Bool:
 			positions = "true|false"
+		case f.Kind() == reflect.String:
+			positions = "TEXT"
 		default:
 			positions = "NUMBER"
 		}

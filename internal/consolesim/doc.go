@@ -37,6 +37,10 @@
 //	12  a write takes effect although its answer is lost (see [Fault])
 //	13  a read just after a write shows the old state
 //
+// Besides these, what is not documented and happens: an address that is refused
+// although it is listed, a 400 that says in errors[] what is wrong, a 404 about the
+// role that a request names, and a refusal to invite somebody again.
+//
 // # Control plane
 //
 // Under /_sim/ the server speaks JSON about itself: without authentication, not

@@ -92,7 +92,7 @@ func (p *Project) createRole(c *call) (answer, error) {
 // that every project has.
 func isBuiltIn(name string) bool {
 	return strings.EqualFold(name, RoleAdmin) || strings.EqualFold(name, RoleMember) ||
-		strings.EqualFold(name, RoleReadOnly)
+		strings.EqualFold(name, RoleReadOnly) || strings.EqualFold(name, RoleOwner)
 }
 
 func (p *Project) updateRole(c *call) (answer, error) {

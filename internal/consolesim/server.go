@@ -295,7 +295,7 @@ func (s *Server) perform(c *call) answer {
 		return a
 	}
 	refusal, _ := errors.AsType[refused](err)
-	return *failure(refusal.status, refusal.message)
+	return *s.behavior.refusal(refusal)
 }
 
 // pause waits for d, and reports whether the client is still there.

@@ -14,6 +14,9 @@ const (
 	RoleAdmin    = "Admin"
 	RoleMember   = "Member"
 	RoleReadOnly = "Read Only"
+	// RoleOwner is one person's. It comes and goes by hand alone: no call gives
+	// it, nor changes whoever has it.
+	RoleOwner = "Owner"
 )
 
 // User is a person in a project, in the documented spelling, whatever
@@ -205,7 +208,7 @@ func (s *state) removeUser(email string) bool {
 
 // validate says what is wrong with a state that is about to be loaded.
 func (st State) validate() error {
-	roles := map[string]bool{RoleAdmin: true, RoleMember: true, RoleReadOnly: true}
+	roles := map[string]bool{RoleAdmin: true, RoleMember: true, RoleReadOnly: true, RoleOwner: true}
 	for _, r := range st.Roles {
 		if r.Name == "" || roles[r.Name] {
 			return fmt.Errorf("role %q: the name is empty or taken", r.Name)
@@ -229,7 +232,7 @@ func (st State) validate() error {
 		}
 		ids[t.ID] = true
 	}
-	if r := st.Settings.DefaultProjectRole; r != "" && !roles[r] {
+	if r := st.Settings.DefaultProjectRole; r == RoleOwner || r != "" && !roles[r] {
 		return fmt.Errorf("settings: there is no role %q", r)
 	}
 	return nil

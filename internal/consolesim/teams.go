@@ -3,6 +3,7 @@ package consolesim
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // teamView is a team as it is read.
@@ -89,7 +90,7 @@ func (p *Project) getTeam(c *call) (answer, error) {
 }
 
 func (p *Project) missingTeam() error {
-	return refused{p.srv.behavior.MissingGet, "Team not found"}
+	return refused{status: p.srv.behavior.MissingGet, message: "Team not found"}
 }
 
 func (p *Project) createTeam(c *call) (answer, error) {
@@ -125,7 +126,7 @@ func (p *Project) deleteTeam(c *call) (answer, error) {
 	if _, ok := p.now.teams.get(id); ok {
 		p.write(func(st *state) { st.teams.remove(id) })
 	} else if p.srv.behavior.MissingDelete != http.StatusOK {
-		return answer{}, refused{p.srv.behavior.MissingDelete, "Team not found"}
+		return answer{}, refused{status: p.srv.behavior.MissingDelete, message: "Team not found"}
 	}
 	return success(http.StatusOK, "Team deleted successfully", nil, nil), nil
 }
@@ -189,6 +190,9 @@ func (p *Project) refuseDuplicateName(t Team) error {
 // settleMembers deals with the addresses that nobody has. It returns those that
 // are to be invited.
 func (p *Project) settleMembers(t *Team) ([]string, error) {
+	if err := p.refuseAddresses("cannot be in a team.", t.people()...); err != nil {
+		return nil, err
+	}
 	unknown := func(email string) bool { return !p.now.knows(email) }
 	strangers := slices.DeleteFunc(slices.Concat(t.Members, t.Admins), p.now.knows)
 	switch p.srv.behavior.UnknownMember {
@@ -204,10 +208,36 @@ func (p *Project) settleMembers(t *Team) ([]string, error) {
 		}
 		return distinct(strangers, fold), nil
 	}
-	if len(strangers) > 0 {
-		return nil, invalid("%s is not a user of this project.", strangers[0])
+	for _, list := range t.people() {
+		if i := slices.IndexFunc(list.emails, unknown); i >= 0 {
+			return nil, badEntry(http.StatusBadRequest, list.field, i, list.emails[i], "is not a user of this project.")
+		}
 	}
 	return nil, nil
+}
+
+// addressList is a list of addresses in a request.
+type addressList struct {
+	field  string
+	emails []string
+}
+
+func (t *Team) people() []addressList {
+	return []addressList{{"members", t.Members}, {"admins", t.Admins}}
+}
+
+// refuseAddresses refuses the first address, list by list, that the console does
+// not take though it may know it.
+func (p *Project) refuseAddresses(why string, lists ...addressList) error {
+	refused := strings.Split(p.srv.behavior.RefusedAddresses, ",")
+	for _, list := range lists {
+		for i, email := range list.emails {
+			if containsFold(refused, email) {
+				return badEntry(http.StatusBadRequest, list.field, i, email, why)
+			}
+		}
+	}
+	return nil
 }
 
 func (t Team) withoutDuplicates() Team {

@@ -19,7 +19,7 @@ func (b *Behavior) viewUser(u User) User {
 }
 
 func (b *Behavior) spellRole(role string) string {
-	builtIn := role == RoleAdmin || role == RoleMember || role == RoleReadOnly
+	builtIn := role == RoleAdmin || role == RoleMember || role == RoleReadOnly || role == RoleOwner
 	switch {
 	case !builtIn || b.RoleSpelling == SpellingExact:
 		return role
@@ -55,13 +55,14 @@ func (p *Project) updateUser(c *call) (answer, error) {
 	if !ok {
 		return answer{}, errNotFound
 	}
+	if u.Role == RoleOwner {
+		return answer{}, refused{status: http.StatusForbidden, message: "Forbidden. The owner of the project cannot be changed."}
+	}
 	f := c.fields()
 	f.text("role", &u.Role)
 	f.text("firstName", &u.FirstName)
 	f.text("lastName", &u.LastName)
-	if f.err == nil && !p.now.knowsRole(u.Role) {
-		f.fail("there is no role %q.", u.Role)
-	}
+	p.checkRole(f, u.Role)
 	if f.err != nil {
 		return answer{}, f.err
 	}
@@ -77,16 +78,21 @@ func (p *Project) inviteUsers(c *call) (answer, error) {
 	f.text("role", &role)
 	f.list("emails", &emails)
 	f.list("teams", &teams)
-	if f.err == nil && !p.now.knowsRole(role) {
-		f.fail("there is no role %q.", role)
-	}
+	p.checkRole(f, role)
 	if f.err == nil && len(emails) == 0 {
 		f.fail("emails must not be empty.")
 	}
-	for _, email := range emails {
+	for i, email := range emails {
 		if err := p.invitable(email); err != nil && f.err == nil {
 			f.err = err
 		}
+		_, invited := p.now.invites.get(fold(email))
+		if again := p.srv.behavior.InvitedAgain; invited && again != http.StatusOK && f.err == nil {
+			f.err = badEntry(again, "emails", i, email, "has already been invited.")
+		}
+	}
+	if f.err == nil {
+		f.err = p.refuseAddresses("cannot be invited.", addressList{"emails", emails})
 	}
 	ids := make([]string, 0, len(teams))
 	for _, team := range teams {
@@ -110,6 +116,17 @@ func (p *Project) inviteUsers(c *call) (answer, error) {
 		}
 	})
 	return success(http.StatusOK, "User(s) Invited successfully", nil, nil), nil
+}
+
+// checkRole refuses a role that does not exist.
+func (p *Project) checkRole(f *fields, role string) {
+	switch {
+	case f.err != nil || p.now.knowsRole(role):
+	case p.srv.behavior.UnknownRole == http.StatusNotFound:
+		f.err = refused{status: http.StatusNotFound, message: "Role not found"}
+	default:
+		f.fail("there is no role %q.", role)
+	}
 }
 
 // invitable says why an address cannot be invited.
