@@ -36,9 +36,11 @@ const (
 	ReasonConnectionNotReady = "ConnectionNotReady"
 	// ReasonNamespaceNotAllowed: the connection does not admit this namespace.
 	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
-	// ReasonRoleNotAllowed: the connection does not let UserRoles grant this role.
+	// ReasonRoleNotAllowed: the connection does not let UserRoles grant this role,
+	// or it is Owner.
 	ReasonRoleNotAllowed = "RoleNotAllowed"
-	// ReasonProtectedUser: the connection protects this address from change.
+	// ReasonProtectedUser: the connection protects this address from change, or
+	// the person is the project's Owner.
 	ReasonProtectedUser = "ProtectedUser"
 	// ReasonLastAdmin: the change would leave the project without an Admin.
 	ReasonLastAdmin = "LastAdmin"

@@ -53,7 +53,9 @@ type ConsoleConnectionSpec struct {
 	// +optional
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
-	// allowedRoles are the roles that UserRoles may grant. Empty: any.
+	// allowedRoles are the roles that UserRoles may grant, spelled exactly: Admin,
+	// Member, Read Only, or the name of a custom role. Empty: any. Nobody is made
+	// Owner, whatever the list says.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=100
 	// +optional

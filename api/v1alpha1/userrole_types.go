@@ -17,8 +17,8 @@ type UserRoleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.lowerAscii() == oldSelf.lowerAscii()",message="email is immutable; delete the object and create one for the other person"
 	Email EmailAddress `json:"email"`
 
-	// role that the person should have: Admin, Member, Read Only, or the name
-	// of a custom role.
+	// role that the person should have: Admin, Member, Read Only, or the exact
+	// name of a custom role. Owner is transferred in the console alone.
 	Role RoleName `json:"role"`
 
 	// firstName of the person; not managed when not set.
@@ -46,9 +46,10 @@ type UserRoleSpec struct {
 	// +optional
 	DeletionPolicy UserRoleDeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// downgradeTo is the role that deletionPolicy Downgrade sets.
+	// downgradeTo is the role that deletionPolicy Downgrade sets: neither Admin
+	// nor Owner, in whatever spelling.
 	// +kubebuilder:default="Read Only"
-	// +kubebuilder:validation:XValidation:rule="self.lowerAscii() != 'admin'",message="Admin takes no access away; name a role with less, or use another deletionPolicy"
+	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii().replace(' ', '').replace('-', '').replace('_', '') in ['admin', 'owner'])",message="Admin takes no access away, nor does Owner; name a role with less, or use another deletionPolicy"
 	// +optional
 	DowngradeTo RoleName `json:"downgradeTo,omitempty"`
 

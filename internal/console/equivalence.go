@@ -28,43 +28,54 @@ func lowerASCII(text string) string {
 	return string(lower)
 }
 
-// SameRole reports whether two role names mean one role: consoles may return
-// "admin" for "Admin" and "read-only" for "Read Only".
-func SameRole(a, b string) bool { return roleKey(a) == roleKey(b) }
-
-var roleSeparators = strings.NewReplacer(" ", "", "-", "", "_", "")
-
-func roleKey(role string) string { return roleSeparators.Replace(strings.ToLower(role)) }
-
 // The roles that every project has.
 const (
 	RoleAdmin    = "Admin"
 	RoleMember   = "Member"
 	RoleReadOnly = "Read Only"
+	// RoleOwner comes back from the console, which alone transfers it: it is never
+	// set or taken through this operator.
+	RoleOwner = "Owner"
 )
 
+// documentedRoles are the names of these roles by their roleKey.
+var documentedRoles = map[string]string{
+	"admin": RoleAdmin, "member": RoleMember, "read only": RoleReadOnly, "readonly": RoleReadOnly, "owner": RoleOwner,
+}
+
 // DocumentedRole is a role's name as the console accepts it, which may be another
-// spelling than the one it answers in. Custom roles have only one.
+// spelling than the one it answers in: "Read Only" for "read_only". The name of a
+// custom role has one spelling only.
 func DocumentedRole(role string) string {
-	for _, documented := range []string{RoleAdmin, RoleMember, RoleReadOnly} {
-		if SameRole(documented, role) {
-			return documented
-		}
+	if documented, ok := documentedRoles[roleKey(role)]; ok {
+		return documented
 	}
 	return role
 }
 
+var roleSeparators = strings.NewReplacer("-", " ", "_", " ")
+
+func roleKey(role string) string { return roleSeparators.Replace(lowerASCII(role)) }
+
+// SameRole reports whether two role names mean one role: consoles may return
+// "admin" for "Admin" and "read-only" for "Read Only". Names of custom roles are
+// one only when they are equal.
+func SameRole(a, b string) bool { return DocumentedRole(a) == DocumentedRole(b) }
+
 // IsAdmin reports whether a role is the project's Admin role.
-func IsAdmin(role string) bool { return SameRole(role, RoleAdmin) }
+func IsAdmin(role string) bool { return DocumentedRole(role) == RoleAdmin }
+
+// IsOwner reports whether a role is that of the project's owner.
+func IsOwner(role string) bool { return DocumentedRole(role) == RoleOwner }
 
 // Lowers reports whether going from one role to another certainly takes access
-// away: from Admin to anything else, or to Read Only. How custom roles compare
-// is not known from their names.
+// away: from Owner or Admin to anything less, or to Read Only. How custom roles
+// compare is not known from their names.
 func Lowers(from, to string) bool {
-	if SameRole(from, to) {
+	if SameRole(from, to) || IsOwner(to) {
 		return false
 	}
-	return IsAdmin(from) || SameRole(to, RoleReadOnly)
+	return IsOwner(from) || IsAdmin(from) || SameRole(to, RoleReadOnly)
 }
 
 // A DesiredTeam is a team as it should be. Nil fields are not managed; an

@@ -26,6 +26,17 @@ func TestSpellings(t *testing.T) {
 		{SameRole, "Read Only", "READ_ONLY", true},
 		{SameRole, "Admin", "admin", true},
 		{SameRole, "Admin", "Admins", false},
+		{SameRole, "Read Only", "ReadOnly", true},
+		{SameRole, "Owner", "owner", true},
+		{SameRole, "Admin", "Ad-min", false},
+		{SameRole, "Member", "mem ber", false},
+		{SameRole, "Data Team", "Data-Team", false},
+		{SameRole, "Data Team", "data team", false},
+		{SameRole, "Data Team", "Data Team", true},
+		{SameRole, "Admin", "ADM\u0130N", false},
+		{Lowers, "Owner", "Admin", true},
+		{Lowers, "Admin", "owner", false},
+		{Lowers, "Data Team", "Data-Team", false},
 		{Lowers, "Admin", "Member", true},
 		{Lowers, "admin", "Analyst", true},
 		{Lowers, "Admin", "admin", false},
@@ -39,8 +50,13 @@ func TestSpellings(t *testing.T) {
 			t.Errorf("%q and %q: %v, want %v", tt.a, tt.b, got, tt.want)
 		}
 	}
-	if !IsAdmin("ADMIN") || IsAdmin("Member") {
+	if !IsAdmin("ADMIN") || IsAdmin("Member") || IsAdmin("Ad-min") || IsAdmin("Owner") {
 		t.Error("IsAdmin is wrong")
+	}
+	for role, want := range map[string]string{"read_only": "Read Only", "ADMIN": "Admin", "owner": "Owner", "Ad-min": "Ad-min", "data-team": "data-team"} {
+		if got := DocumentedRole(role); got != want {
+			t.Errorf("%q is written as %q, want %q", role, got, want)
+		}
 	}
 }
 

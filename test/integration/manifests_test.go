@@ -214,6 +214,8 @@ func TestHostileUserRoles(t *testing.T) {
 		refuse("last name that turns direction", person("lastName: "+q("\u202eartskjiD")), "spec.lastName", visible),
 		refuse("downgrade to Admin", person("deletionPolicy: Downgrade; downgradeTo: Admin"), "spec.downgradeTo", "Admin takes no access away"),
 		refuse("downgrade to ADMIN", person("deletionPolicy: Downgrade; downgradeTo: ADMIN"), "spec.downgradeTo", "Admin takes no access away"),
+		refuse("downgrade to Ad-min", person("deletionPolicy: Downgrade; downgradeTo: Ad-min"), "spec.downgradeTo", "Admin takes no access away"),
+		refuse("downgrade to owner", person("deletionPolicy: Downgrade; downgradeTo: owner"), "spec.downgradeTo", "nor does Owner"),
 		refuse("downgrade to nothing", person(`deletionPolicy: Downgrade; downgradeTo: ""`), "spec.downgradeTo"),
 		accept("address full of what paths are made of", "role: Member; email: 'a?b#c&d=e@example.com'", v1alpha1.ReasonUserNotFound, "a?b#c&d=e@example.com"),
 		accept("role with a look-alike", "email: barbara@example.com; role: "+q("Аdmin"), v1alpha1.ReasonRejected, "Аdmin"),

@@ -75,8 +75,8 @@ func (s *role) knownMissing() bool {
 func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 	email, status := string(s.obj.Spec.Email), &s.obj.Status
 	if status.InvitedAt == nil || time.Since(status.InvitedAt.Time) >= inviteAgainAfter {
-		if s.protected() {
-			return s.protectedVerdict(), nil
+		if v := s.guarded(""); v != nil {
+			return *v, nil
 		}
 		before := status.InvitedAt
 		// Recorded before it is sent: a crash may lose an invitation, which a
@@ -86,7 +86,8 @@ func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 			status.InvitedAt = &now
 			return s.Record(ctx)
 		})
-		invitation := console.Invitation{Role: string(s.obj.Spec.Role), Emails: []string{email}}
+		// Spelled as updates spell it: the console takes no other.
+		invitation := console.Invitation{Role: console.DocumentedRole(string(s.obj.Spec.Role)), Emails: []string{email}}
 		err := s.Link.Project.Invite(ctx, s.Writer(quota.Change), invitation)
 		if class := console.ClassOf(err); err != nil && class != console.Ambiguous {
 			status.InvitedAt = before
@@ -100,12 +101,6 @@ func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 		email, again.UTC().Format(time.RFC3339))
 	v.RetryAfter = time.Until(again) + time.Second
 	return v, nil
-}
-
-func (s *role) protectedVerdict() condition.Verdict {
-	return condition.Stuck(v1alpha1.ReasonProtectedUser,
-		"ConsoleConnection %q protects %s, so nothing of theirs is changed. Change them in the console by hand, or ask the connection's owner to remove them from spec.protectedUsers.",
-		s.Connection.Name, s.obj.Spec.Email)
 }
 
 // converge compares the person with the spec, and writes the difference away:
@@ -122,8 +117,8 @@ func (s *role) converge(ctx context.Context, user console.User) (condition.Verdi
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
 			return *v, nil
 		}
-		if s.protected() {
-			return s.protectedVerdict(), nil
+		if v := s.guarded(user.Role); v != nil {
+			return *v, nil
 		}
 		if v := s.Memo.Refused(updating); v != nil {
 			return *v, nil

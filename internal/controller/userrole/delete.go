@@ -39,7 +39,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return v, err
 	}
 	owner, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Admits: func(string) (bool, error) { return true, nil }})
-	if err != nil || owner != nil || s.protected() {
+	if err != nil || owner != nil || s.guarded("") != nil {
 		return nil, err
 	}
 	if s.Memo.Began.IsZero() {
@@ -53,10 +53,13 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if seen.Presence != console.Present || console.SameRole(seen.Value.Role, role) {
 		return nil, nil
 	}
-	if !s.mayGrant(role) && !console.Lowers(seen.Value.Role, role) {
-		// A deletion is no way around the roles that may be granted.
+	if v := s.guarded(seen.Value.Role); v != nil {
+		s.Emit(corev1.EventTypeWarning, v.Reason, "Delete", "%s keeps the role %q: %s", email, console.Shown(seen.Value.Role), v.Message)
+		return nil, nil
+	}
+	if !s.mayEndWith(seen.Value.Role, role) {
 		s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonRoleNotAllowed, "Delete",
-			"%s keeps the role %q: ConsoleConnection %q does not let UserRoles grant %q.", email, seen.Value.Role, s.Connection.Name, role)
+			"%s keeps the role %q: a deletion through ConsoleConnection %q may not grant %q.", email, console.Shown(seen.Value.Role), s.Connection.Name, console.Shown(role))
 		return nil, nil
 	}
 	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}

@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
-	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -93,10 +92,8 @@ func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
 	if v, err := s.Admit(ctx, &v1alpha1.UserRoleList{}, has); v != nil || err != nil {
 		return v, err
 	}
-	if !s.mayGrant(string(s.obj.Spec.Role)) {
-		v := condition.Stuck(v1alpha1.ReasonRoleNotAllowed,
-			"ConsoleConnection %q does not let UserRoles grant the role %q. Use one of spec.allowedRoles, or ask the connection's owner to add it.",
-			s.Connection.Name, s.obj.Spec.Role)
+	if problem := RoleProblem(s.Connection, string(s.obj.Spec.Role)); problem != "" {
+		v := condition.Stuck(v1alpha1.ReasonRoleNotAllowed, "%s", problem)
 		return &v, nil
 	}
 	return nil, nil
@@ -107,23 +104,4 @@ func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
 func has(obj v1alpha1.AccessObject) (bool, error) {
 	status := &obj.(*v1alpha1.UserRole).Status
 	return status.SyncedGeneration > 0 || status.InvitedAt != nil, nil
-}
-
-func (s *role) mayGrant(name string) bool {
-	allowed := s.Connection.Spec.AllowedRoles
-	for _, role := range allowed {
-		if console.SameRole(string(role), name) {
-			return true
-		}
-	}
-	return len(allowed) == 0
-}
-
-func (s *role) protected() bool {
-	for _, email := range s.Connection.Spec.ProtectedUsers {
-		if console.SameEmail(string(email), string(s.obj.Spec.Email)) {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package userrole
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,18 +59,112 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-func TestGuards(t *testing.T) {
+func TestRoleProblem(t *testing.T) {
+	tests := []struct {
+		name    string
+		allowed []v1alpha1.RoleName
+		role    string
+		problem string // a part of it; "" for none
+	}{
+		{"any", nil, "Astronaut", ""},
+		{"listed", []v1alpha1.RoleName{"Read Only"}, "Read Only", ""},
+		{"not listed", []v1alpha1.RoleName{"Read Only"}, "Member", `the role "Member"`},
+		{"another spelling of what is listed", []v1alpha1.RoleName{"Read Only"}, "read-only", ""},
+		{"another spelling of what is not listed", []v1alpha1.RoleName{"Member"}, "ADMIN", `the role "Admin"`},
+		{"the list in another spelling", []v1alpha1.RoleName{"admin"}, "Admin", "spelled exactly so"},
+		{"the same spelling as the list, of another role", []v1alpha1.RoleName{"admin"}, "admin", `the role "Admin"`},
+		{"custom", []v1alpha1.RoleName{"Data Team"}, "Data Team", ""},
+		{"another custom", []v1alpha1.RoleName{"Data Team"}, "Data-Team", `the role "Data-Team"`},
+		{"custom in another case", []v1alpha1.RoleName{"Data Team"}, "data team", `the role "data team"`},
+		{"no other spelling of Admin", []v1alpha1.RoleName{"Admin"}, "Ad-min", `the role "Ad-min"`},
+		{"Owner", nil, "Owner", "Transfer the ownership"},
+		{"Owner listed", []v1alpha1.RoleName{"Owner"}, "owner", "Transfer the ownership"},
+	}
+	for _, tt := range tests {
+		connection := &v1alpha1.ConsoleConnection{}
+		connection.Spec.AllowedRoles = tt.allowed
+		if got := RoleProblem(connection, tt.role); (got == "") != (tt.problem == "") || !strings.Contains(got, tt.problem) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.problem)
+		}
+	}
+}
+
+func TestUserProblem(t *testing.T) {
 	connection := &v1alpha1.ConsoleConnection{}
-	s := &role{Scope: &access.Scope{Connection: connection}, obj: &v1alpha1.UserRole{}}
-	s.obj.Spec.Email = "Ada@Example.com"
-	if !s.mayGrant("anything") || s.protected() {
-		t.Error("a connection without lists forbids")
+	if got := UserProblem(connection, "Ada@Example.com", "Admin"); got != "" {
+		t.Errorf("a connection without a list protects: %s", got)
 	}
-	connection.Spec.AllowedRoles = []v1alpha1.RoleName{"Read Only"}
+	if got := UserProblem(connection, ada, "owner"); !strings.Contains(got, "Transfer the ownership") {
+		t.Errorf("the Owner: %q", got)
+	}
 	connection.Spec.ProtectedUsers = []v1alpha1.EmailAddress{ada}
-	if !s.mayGrant("read-only") || s.mayGrant("Member") || !s.protected() {
-		t.Error("the lists are not kept to, or their spelling matters")
+	if got := UserProblem(connection, "Ada@Example.com", ""); !strings.Contains(got, "spec.protectedUsers") {
+		t.Errorf("somebody protected: %q", got)
 	}
+}
+
+// Custom roles that differ in a hyphen are two: one is not granted for the other,
+// and who has the one has not the other.
+func TestCustomRolesAreNamedExactly(t *testing.T) {
+	allow := func(c *v1alpha1.ConsoleConnection) { c.Spec.AllowedRoles = []v1alpha1.RoleName{"Data Team"} }
+	inBubble(t, allow, func(t *testing.T, b *bench) {
+		b.sim.PutRole(consolesim.Role{Name: "Data Team"})
+		b.sim.PutRole(consolesim.Role{Name: "Data-Team"})
+		b.put(ada, "Member")
+		b.put(grace, "Data-Team")
+		b.apply(t, "ada", ada, "Data-Team", nil)
+		b.apply(t, "grace", grace, "Data Team", nil)
+		b.reconcile(t, "ada")
+		b.reconcile(t, "grace")
+		b.wants(t, "ada", v1alpha1.ReasonRoleNotAllowed)
+		b.has(t, ada, "Member")
+		b.wants(t, "grace", v1alpha1.ReasonSynced)
+		b.has(t, grace, "Data Team")
+	})
+}
+
+// The Owner is never changed, whatever a manifest says, nor is anybody made Owner.
+func TestOwnerIsNeverOurs(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		b.put(ada, "Owner")
+		b.put(grace, "Admin")
+		b.apply(t, "ada", ada, "Member", func(s *v1alpha1.UserRoleSpec) {
+			s.FirstName, s.DeletionPolicy = new("Ada"), v1alpha1.UserRoleDowngrade
+		})
+		b.apply(t, "grace", grace, "owner", nil)
+		b.apply(t, "new", "new@example.com", "Owner", func(s *v1alpha1.UserRoleSpec) { s.WhenMissing = v1alpha1.WhenMissingInvite })
+		for _, name := range []string{"ada", "grace", "new"} {
+			b.reconcile(t, name)
+		}
+		b.wants(t, "ada", v1alpha1.ReasonProtectedUser)
+		b.wants(t, "grace", v1alpha1.ReasonRoleNotAllowed)
+		b.wants(t, "new", v1alpha1.ReasonRoleNotAllowed)
+		if !b.delete(t, "ada") {
+			t.Errorf("not let go: %+v", b.get(t, "ada").Status.Conditions)
+		}
+		if n := b.sim.Count(consolesim.UpdateUser) + b.sim.Count(consolesim.InviteUsers); n != 0 {
+			t.Errorf("%d requests to change the Owner, or to make one", n)
+		}
+	})
+	// Who was Owner when the object was first synced is not made so again.
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		b.put(ada, "Owner")
+		b.put(grace, "Admin")
+		b.apply(t, "ada", ada, "Member", func(s *v1alpha1.UserRoleSpec) { s.DeletionPolicy = v1alpha1.UserRoleRestore })
+		b.reconcile(t, "ada")
+		b.put(ada, "Admin")
+		b.put(grace, "Owner")
+		b.put("alan@example.com", "Admin")
+		time.Sleep(time.Minute)
+		_ = b.project.ReadUsers(console.Caller{Key: "lister"}, time.Now())
+		time.Sleep(time.Second)
+		b.reconcile(t, "ada")
+		b.wants(t, "ada", v1alpha1.ReasonSynced)
+		if !b.delete(t, "ada") {
+			t.Errorf("not let go: %+v", b.get(t, "ada").Status.Conditions)
+		}
+		b.has(t, ada, "Member")
+	})
 }
 
 func TestDeletion(t *testing.T) {
@@ -92,6 +187,9 @@ func TestDeletion(t *testing.T) {
 		{"restore upwards", nil, "Admin", "Member", policy(v1alpha1.UserRoleRestore, ""), "Admin"},
 		{"downgrade", nil, "Read Only", "Admin", policy(v1alpha1.UserRoleDowngrade, ""), "Read Only"},
 		{"downgrade is no way up", allow("Member"), "Read Only", "Member", policy(v1alpha1.UserRoleDowngrade, "Admin"), "Member"},
+		{"nor to a spelling of Admin", nil, "Read Only", "Member", policy(v1alpha1.UserRoleDowngrade, "ADMIN"), "Member"},
+		{"nor to Owner", nil, "Read Only", "Member", policy(v1alpha1.UserRoleDowngrade, "owner"), "Member"},
+		{"nor to another custom role", allow("Member", "Data Team"), "Read Only", "Member", policy(v1alpha1.UserRoleDowngrade, "Data-Team"), "Member"},
 		{"nor is restore", allow("Member"), "Admin", "Member", policy(v1alpha1.UserRoleRestore, ""), "Member"},
 		{"what takes away is always allowed", allow("Member"), "Member", "Member", policy(v1alpha1.UserRoleDowngrade, ""), "Read Only"},
 	}

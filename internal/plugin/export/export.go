@@ -143,7 +143,7 @@ func (r *Result) exportUsers(inv *inventory.Inventory, o Options) {
 		if !o.Users(console.EmailKey(user.Email)) {
 			continue
 		}
-		role := inv.Spelling(user.Role)
+		role := console.DocumentedRole(user.Role)
 		note := func(format string, args ...any) {
 			r.Notes = append(r.Notes, Note{Kind: "User", Name: user.Email, Message: fmt.Sprintf(format, args...)})
 		}
@@ -153,6 +153,9 @@ func (r *Result) exportUsers(inv *inventory.Inventory, o Options) {
 			continue
 		case !validRole(role):
 			note("left out: the console tells no role that a UserRole can have (it tells %q). Give them a role in the console and export again.", role)
+			continue
+		case console.IsOwner(role):
+			note("left out: the project's Owner is not managed through the operator, and keeps the role until it is transferred in the console.")
 			continue
 		case !allowed(o.AllowedRoles, role):
 			note("left out: ConsoleConnection %q does not let UserRoles grant the role %q. Add it to spec.allowedRoles and export again, or keep this person by hand.", o.Connection, role)
@@ -180,7 +183,7 @@ func (o Options) name(obj v1alpha1.AccessObject, kind, made string) {
 }
 
 func allowed(roles []v1alpha1.RoleName, role string) bool {
-	return len(roles) == 0 || slices.ContainsFunc(roles, func(r v1alpha1.RoleName) bool { return console.SameRole(string(r), role) })
+	return len(roles) == 0 || slices.Contains(roles, v1alpha1.RoleName(role))
 }
 
 func personName(field, value string, manage Manage, note func(string, ...any)) *string {
@@ -199,7 +202,7 @@ func personName(field, value string, manage Manage, note func(string, ...any)) *
 func RolesOf(inv *inventory.Inventory) []v1alpha1.RoleName {
 	var out []v1alpha1.RoleName
 	for _, user := range inv.Users {
-		if role := inv.Spelling(user.Role); validRole(role) {
+		if role := console.DocumentedRole(user.Role); validRole(role) && !console.IsOwner(role) {
 			out = append(out, v1alpha1.RoleName(role))
 		}
 	}

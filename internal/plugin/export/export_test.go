@@ -61,7 +61,9 @@ func TestLeftOut(t *testing.T) {
 			{Email: "ada@example.com", Role: "admin"},
 			{Email: "odd one@example.com", Role: "Member"},
 			{Email: "nobody@example.com"},
-			{Email: "zoe@example.com", Role: "analyst"},
+			{Email: "owner@example.com", Role: "owner"},
+			{Email: "yan@example.com", Role: "analyst"},
+			{Email: "zoe@example.com", Role: "Analyst"},
 		},
 		Teams: []console.Team{
 			{ID: "1", Name: "Twice"}, {ID: "2", Name: "Twice "},
@@ -69,7 +71,6 @@ func TestLeftOut(t *testing.T) {
 			{ID: "3", Name: strings.Repeat("x", maxTeamName+1)},
 			{ID: "4", Name: "Growth", MembersKnown: true},
 		},
-		Roles: []string{"Analyst"},
 	}
 	r := Export(inv, Options{
 		Users: everything, Teams: everything, Manage: ManageGiven, Connection: "main", Namespace: "ours",
@@ -80,7 +81,7 @@ func TestLeftOut(t *testing.T) {
 	for _, n := range r.Notes {
 		notes = append(notes, n.Kind+" "+n.Name[:min(12, len(n.Name))])
 	}
-	want := []string{"Team Twice", "Team Without id", "Team xxxxxxxxxxxx", "User ada@example.", "User odd one@exam", "User nobody@examp"}
+	want := []string{"Team Twice", "Team Without id", "Team xxxxxxxxxxxx", "User ada@example.", "User odd one@exam", "User nobody@examp", "User owner@exampl", "User yan@example."}
 	if !slices.Equal(notes, want) {
 		t.Errorf("notes about %q, want %q", notes, want)
 	}
@@ -91,8 +92,8 @@ func TestLeftOut(t *testing.T) {
 	if got, want := fmt.Sprint(objects), "[theirs/gr ours/zoe-at-example.com]"; got != want {
 		t.Errorf("exported %s, want %s", got, want)
 	}
-	if role := r.UserRoles[0].Spec.Role; role != "Analyst" {
-		t.Errorf("the role is spelled %q", role)
+	if roles := RolesOf(inv); !slices.Equal(roles, []v1alpha1.RoleName{"Admin", "Analyst", "Member", "analyst"}) {
+		t.Errorf("the roles of a connection to begin with are %q", roles)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/console-access/console-access-operator/internal/console"
-	"github.com/console-access/console-access-operator/internal/console/statsig"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
@@ -32,19 +31,11 @@ type Inventory struct {
 	// Teams are sorted by name, then id. Those that the console tells no id of
 	// may lack their members.
 	Teams []console.Team
-	// Roles are the names of the project's custom roles, as far as they could
-	// be read.
-	Roles []string
 }
 
 // Progress tells how far the reading is. It is called from several goroutines,
 // one at a time.
 type Progress func(what string, done, of int)
-
-// A roleLister lists custom roles, which reconcilers need not know.
-type roleLister interface {
-	ListRoles(ctx context.Context, by quota.Request) (console.Listing[statsig.Role], error)
-}
 
 // by is in whose name calls pay: somebody waits for the answer.
 var by = quota.Request{Key: "plugin", Turn: "plugin", Lane: quota.Change}
@@ -62,9 +53,6 @@ func Read(ctx context.Context, api console.API, progress Progress) (*Inventory, 
 		return nil, err
 	}
 	if err := inv.readMembers(ctx, api, progress); err != nil {
-		return nil, err
-	}
-	if err := inv.readRoles(ctx, api); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(inv.Users, func(a, b console.User) int {
@@ -148,42 +136,6 @@ func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress
 	}
 	inv.Teams = kept
 	return nil
-}
-
-// readRoles reads the custom roles, if anybody has one. A key that may not is no
-// reason to fail: roles are then spelled as users have them.
-func (inv *Inventory) readRoles(ctx context.Context, api console.API) error {
-	lister, ok := api.(roleLister)
-	if !ok || !slices.ContainsFunc(inv.Users, func(u console.User) bool { return !builtIn(u.Role) }) {
-		return nil
-	}
-	l, err := again(ctx, func() (console.Listing[statsig.Role], error) { return lister.ListRoles(ctx, by) })
-	if class := console.ClassOf(err); class == console.Forbidden || class == console.NotFound || class == console.Invalid {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, role := range l.Items {
-		inv.Roles = append(inv.Roles, role.Name)
-	}
-	return nil
-}
-
-func builtIn(role string) bool {
-	return slices.ContainsFunc(builtInRoles, func(name string) bool { return console.SameRole(name, role) })
-}
-
-var builtInRoles = []string{console.RoleAdmin, console.RoleMember, console.RoleReadOnly}
-
-// Spelling is a role's own name, however the console spelled it with a user.
-func (inv *Inventory) Spelling(role string) string {
-	for _, name := range slices.Concat(builtInRoles, inv.Roles) {
-		if console.SameRole(name, role) {
-			return name
-		}
-	}
-	return role
 }
 
 // Explain adds to a failed call what can be done about it.

@@ -77,6 +77,13 @@ func TestOneObject(t *testing.T) {
 			connection: v1alpha1.ConsoleConnectionSpec{ProtectedUsers: people{"alan@example.com"}}, want: "none"},
 		{title: "role not allowed", obj: aRole("ada@example.com", "Admin"),
 			connection: v1alpha1.ConsoleConnectionSpec{AllowedRoles: []v1alpha1.RoleName{"Member"}}, want: "none RoleNotAllowed"},
+		{title: "role allowed in another spelling", obj: aRole("alan@example.com", "read-only"),
+			connection: v1alpha1.ConsoleConnectionSpec{AllowedRoles: []v1alpha1.RoleName{"Read Only"}}, want: `update role "Member">"read-only" revokes`},
+		{title: "another custom role than the allowed one", obj: aRole("alan@example.com", "Data-Team"),
+			connection: v1alpha1.ConsoleConnectionSpec{AllowedRoles: []v1alpha1.RoleName{"Data Team"}}, want: "none RoleNotAllowed"},
+		{title: "Owner", obj: aRole("alan@example.com", "owner"), want: "none RoleNotAllowed"},
+		{title: "invited as Owner", obj: aRole("new@example.com", "Owner", invite), want: "none RoleNotAllowed"},
+		{title: "invited in another spelling", obj: aRole("new@example.com", "read-only", invite), want: `invite role "">"Read Only"`},
 
 		{title: "a team as it is", obj: aTeam("growth", v1alpha1.TeamSpec{Name: "Growth", AdoptionPolicy: adopt,
 			Members: people{"alan@example.com", "gone@example.com"}, Admins: people{"ada@example.com"}, ReviewApproval: "anyone"}), want: "none"},

@@ -11,23 +11,19 @@ import (
 // role plans for one UserRole as its reconciler would go about it.
 func (p *planner) role(c *Change, obj *v1alpha1.UserRole) {
 	spec := &obj.Spec
-	same := func(role v1alpha1.RoleName) bool { return console.SameRole(string(role), string(spec.Role)) }
-	allowed := p.Connection.Spec.AllowedRoles
-	protected := slices.ContainsFunc(p.Connection.Spec.ProtectedUsers, func(email v1alpha1.EmailAddress) bool {
-		return console.SameEmail(string(email), string(spec.Email))
-	})
+	problem := userrole.RoleProblem(p.Connection, string(spec.Role))
 	switch {
 	case spec.Suspend:
 		c.problem(v1alpha1.ReasonSuspended, "spec.suspend is true, so nothing is done.")
 		return
-	case len(allowed) > 0 && !slices.ContainsFunc(allowed, same):
-		c.problem(v1alpha1.ReasonRoleNotAllowed,
-			"ConsoleConnection %q does not let UserRoles grant the role %q. Use one of spec.allowedRoles, or ask the connection's owner to add it.", p.Connection.Name, spec.Role)
+	case problem != "":
+		c.problem(v1alpha1.ReasonRoleNotAllowed, "%s", problem)
 		return
 	}
 	user, present := p.user(string(spec.Email))
+	guarded := userrole.UserProblem(p.Connection, string(spec.Email), user.Role)
 	switch {
-	case !present && spec.WhenMissing == v1alpha1.WhenMissingInvite && spec.Mode != v1alpha1.ModeObserve && !protected:
+	case !present && spec.WhenMissing == v1alpha1.WhenMissingInvite && spec.Mode != v1alpha1.ModeObserve && guarded == "":
 		p.invite(c, obj)
 		return
 	case !present:
@@ -36,11 +32,9 @@ func (p *planner) role(c *Change, obj *v1alpha1.UserRole) {
 		return
 	}
 	differences := userrole.Differences(obj, user)
-	if protected && len(differences) > 0 && spec.Mode != v1alpha1.ModeObserve {
+	if guarded != "" && len(differences) > 0 && spec.Mode != v1alpha1.ModeObserve {
 		c.differ(None, spec.Mode, differences)
-		c.problem(v1alpha1.ReasonProtectedUser,
-			"ConsoleConnection %q protects %s, so nothing of theirs is changed. Change them in the console by hand, or ask the connection's owner to remove them from spec.protectedUsers.",
-			p.Connection.Name, spec.Email)
+		c.problem(v1alpha1.ReasonProtectedUser, "%s", guarded)
 		return
 	}
 	c.differ(Update, spec.Mode, differences)
@@ -63,7 +57,7 @@ func (p *planner) invite(c *Change, obj *v1alpha1.UserRole) {
 		return
 	}
 	c.Action = Invite
-	c.Fields = []Field{{Field: "role", Then: string(obj.Spec.Role)}}
+	c.Fields = []Field{{Field: "role", Then: console.DocumentedRole(string(obj.Spec.Role))}}
 }
 
 // keepOneAdmin tells when the plan would demote every Admin there is: the last
