@@ -185,10 +185,11 @@ func (l *Limiter) drop(t *ticket) {
 }
 
 // claim turns the token held for t into a permit. If the gate has closed since,
-// or the token's block is over, the ticket goes back to the front of its turn.
+// the token's block is over, or the request begins to count, the ticket goes
+// back to the front of its turn.
 func (l *Limiter) claim(now instant, t *ticket, p *Permit) bool {
 	t.granted = false
-	if now < l.gate.until || t.block != nil && now >= t.block.notAfter {
+	if now < l.gate.until || t.block != nil && now >= t.block.notAfter || !t.counts && l.counts(t.Mutation) {
 		l.release(t.hold)
 		l.queue(t.Mutation).push(t, true)
 		return false

@@ -308,6 +308,7 @@ func (l *Limiter) clear() {
 	for _, w := range l.windows {
 		w.clear()
 	}
+	l.memory, l.past = nil, 0
 }
 
 // outlast is when the last attempt is over on any token recorded until now.

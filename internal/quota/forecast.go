@@ -68,9 +68,14 @@ func (l *Limiter) simulate(f *forecast, now instant, people int) {
 			free:      capacity - w.spent - l.use.held,
 			driftFree: driftShare(capacity, false) - w.drift - l.use.heldDrift,
 		}
+		// What comes back while the window is still over-full lets nobody in.
+		over := max(0, -t.free)
+		t.free = max(0, t.free)
 		for i := range w.size {
 			s := w.at(i)
-			for range s.n {
+			skipped := min(over, s.n)
+			over -= skipped
+			for range s.n - skipped {
 				t.back = append(t.back, s.back)
 			}
 			for range s.drift {

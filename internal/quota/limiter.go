@@ -28,10 +28,12 @@ type Limiter struct {
 	mu      sync.Mutex
 	config  Config
 	windows []*window // by length
-	use     usage
-	people  int // held for requests of people
-	free    int // requests made that the windows did not count
-	past    int // requests known from records
+	// memory, if not nil, is longer than any window and limits nothing: it holds
+	// what a record or a former configuration knew, for windows to come.
+	memory *window
+	use    usage
+	past   int // requests known from records
+	exempt exempt
 	gate    gate
 	flight  flight
 	journal *journal // nil without a Store
@@ -136,7 +138,7 @@ func (l *Limiter) now() instant { return time.Since(l.base) }
 func (l *Limiter) lock() instant {
 	l.mu.Lock()
 	now := l.now()
-	for _, w := range l.windows {
+	for _, w := range l.remembering() {
 		w.expire(now)
 	}
 	for len(l.granted) > 0 && (!l.granted[0].granted || l.granted[0].expires <= now) {
@@ -171,7 +173,7 @@ func (l *Limiter) wake() {
 
 // pump grants tokens to the heads of the queues as far as possible.
 func (l *Limiter) pump(now instant) {
-	l.use.busy = l.people+l.paid.people() > 0
+	l.use.busy = l.use.people()+l.paid.people() > 0
 	for _, q := range [...]*queue{&l.unpaid, &l.paid} {
 		for t := q.head(); t != nil; t = q.head() {
 			counts := q == &l.paid
@@ -255,9 +257,17 @@ func (l *Limiter) schedule(now instant) {
 	}
 }
 
+// remembering returns the windows and, last, the memory.
+func (l *Limiter) remembering() []*window {
+	if l.memory == nil {
+		return l.windows
+	}
+	return append(l.windows[:len(l.windows):len(l.windows)], l.memory)
+}
+
 // Reconfigure applies new limits at once. Requests already made still count,
 // also in windows that are new; where it is not known how many were made, the
-// window is believed to be used.
+// window is full.
 func (l *Limiter) Reconfigure(cfg Config) {
 	now := l.lock()
 	defer l.unlock(now)
@@ -267,10 +277,11 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	}
 	share = min(share, 100)
 	var windows []*window
+	old := l.remembering()
 	for _, c := range cfg.Windows {
 		if c.Per > 0 {
 			w := newWindow(c, share)
-			w.inherit(now, l.windows, l.past+int(l.taken)-l.use.held)
+			w.inherit(now, old, l.past+int(l.taken)-l.use.held)
 			if i := slices.IndexFunc(l.windows, func(o *window) bool { return o.Per == c.Per }); i >= 0 {
 				w.est = l.windows[i].est
 			}
@@ -282,15 +293,30 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	collect := func(t *ticket) { waiting = append(waiting, t) }
 	l.unpaid.drain(collect)
 	l.paid.drain(collect)
-	if l.config.MutationsOnly && !cfg.MutationsOnly && l.free > 0 {
-		for _, w := range windows {
-			w.fill(now, l.use.held)
-		}
-	}
+	l.remember(now, old, windows)
 	l.windows, l.config = windows, cfg
+	l.countExempt(now)
 	l.flight.configure(windows)
 	for _, t := range waiting {
 		l.queue(t.Mutation).push(t, false)
 	}
 	l.epoch++
+}
+
+// remember keeps the longest of the old windows as a memory if none of the new
+// ones is as long.
+func (l *Limiter) remember(now instant, old, windows []*window) {
+	if len(old) == 0 {
+		return
+	}
+	longest := old[len(old)-1]
+	if n := len(windows); n > 0 && windows[n-1].Per >= longest.Per {
+		l.memory = nil
+		return
+	}
+	if longest == l.memory {
+		return
+	}
+	l.memory = newMemory(longest.Per)
+	l.memory.inherit(now, old, 0)
 }

@@ -6,6 +6,7 @@ import "time"
 type hold struct {
 	lane     Lane
 	counts   bool // a token of every window
+	era      int  // of the exempt requests, for one that does not count
 	trial    bool // the gate's one trial
 	explores bool // the one attempt beyond the proven capacity
 	block    *block
@@ -35,11 +36,13 @@ func (p *Permit) Done(o Outcome) {
 	}
 	p.ended = true
 	l.totals.add(o)
-	if p.counts {
+	if l.counted(p.hold) {
 		l.flight.ended(now, now-p.since)
-		for _, w := range l.windows {
+		for _, w := range l.remembering() {
 			w.end(now, p.lane == Drift, o.Lost)
 		}
+	} else {
+		l.exempt.exempted(now + lostGrace)
 	}
 	l.forget(p.hold)
 	l.answered(now, p, o)
@@ -60,12 +63,12 @@ func (p *Permit) Cancel() {
 
 // take takes what a request needs; obstacle has said that it is there.
 func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
-	h := hold{lane: lane, counts: counts}
+	h := hold{lane: lane, counts: counts, era: l.exempt.era, since: now}
 	if l.gate.trial {
 		h.trial, l.gate.out = true, true
 	}
 	if !counts {
-		l.free++
+		l.exempt.use.add(1, lane)
 		return h
 	}
 	for _, w := range l.windows {
@@ -78,15 +81,9 @@ func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
 	if l.use.held == 0 {
 		l.flight.began(now)
 	}
-	h.since = now
 	l.taken++
-	l.use.held++
-	if lane == Drift {
-		l.use.heldDrift++
-	} else {
-		l.people++
-		l.use.busy = true
-	}
+	l.use.add(1, lane)
+	l.use.busy = l.use.busy || lane != Drift
 	return h
 }
 
@@ -97,10 +94,8 @@ func (l *Limiter) start(now instant, h hold, p *Permit) {
 
 // release gives back what was taken and not used.
 func (l *Limiter) release(h hold) {
-	if h.counts {
+	if l.counted(h) {
 		l.taken--
-	} else {
-		l.free--
 	}
 	if h.block != nil {
 		h.block.left++
@@ -116,16 +111,12 @@ func (l *Limiter) forget(h hold) {
 	if h.explores {
 		l.explorer = false
 	}
-	if !h.counts {
-		return
-	}
 	if h.block != nil {
 		h.block.out--
 	}
-	l.use.held--
-	if h.lane == Drift {
-		l.use.heldDrift--
+	if l.counted(h) {
+		l.use.add(-1, h.lane)
 	} else {
-		l.people--
+		l.exempt.use.add(-1, h.lane)
 	}
 }

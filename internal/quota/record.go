@@ -198,9 +198,6 @@ func (l *Limiter) Export() Record {
 	if l.journal != nil && !l.journal.loaded {
 		r.Writer = ""
 	}
-	if l.journal == nil && l.use.held > 0 {
-		r.Open = []Block{{N: l.use.held, NotAfter: l.wall(now, now)}}
-	}
 	return r
 }
 
@@ -229,7 +226,7 @@ func (l *Limiter) snapshot(now instant) Record {
 	if l.gate.cause == ReasonThrottled && now < l.gate.until {
 		r.ClosedUntil = l.wall(now, l.gate.until)
 	}
-	for _, w := range l.windows {
+	for _, w := range l.remembering() {
 		wr := WindowRecord{Per: w.Per}
 		first := instant(math.MinInt64)
 		for i := range w.size {
@@ -237,17 +234,24 @@ func (l *Limiter) snapshot(now instant) Record {
 			end := l.wall(now, s.back-w.hold())
 			if last >= 0 && s.back-first < w.Per/buckets {
 				wr.Spent[last].End = end
-				wr.Spent[last].N += s.n
+				wr.Spent[last].N = min(wr.Spent[last].N+s.n, maxRecordCount)
 				continue
 			}
 			first = s.back
-			wr.Spent = append(wr.Spent, Spent{End: end, N: s.n})
+			wr.Spent = append(wr.Spent, Spent{End: end, N: min(s.n, maxRecordCount)})
 		}
 		r.Windows = append(r.Windows, wr)
 	}
+	loose := l.use.held // under way, and paid for by no block
 	if l.journal != nil {
 		r.Writer = l.journal.Identity
 		r.Open = l.journal.open(now, l.wall)
+		for _, b := range l.journal.blocks {
+			loose -= b.out
+		}
+	}
+	if loose > 0 {
+		r.Open = append(r.Open, Block{N: loose, NotAfter: l.wall(now, now)})
 	}
 	return r
 }
@@ -263,33 +267,32 @@ func (l *Limiter) restore(now instant, r Record, latest instant) {
 	}
 	wall := l.clock()
 	local := func(t time.Time) instant { return min(now+t.Sub(wall)+skew, latest) }
-	total := 0
 	var old []*window
 	for _, wr := range r.Windows {
 		w := &window{Window: Window{Per: wr.Per}, ring: make([]spend, 8)}
-		total = 0
 		for _, s := range wr.Spent {
 			w.add(spend{back: local(s.End) + w.hold(), n: s.N})
-			total += s.N
 		}
 		old = append(old, w)
 	}
-	for _, w := range l.windows {
-		w.inherit(now, old, w.limit)
+	if n := len(old); n > 0 && l.memory == nil && (len(l.windows) == 0 || l.windows[len(l.windows)-1].Per < old[n-1].Per) {
+		l.memory = newMemory(old[n-1].Per)
+		l.memory.inherit(now, l.windows, l.past+int(l.taken)-l.use.held)
+	}
+	for _, w := range l.remembering() {
+		w.inherit(now, old, maxRecordCount)
 		for _, b := range r.Open {
 			back := min(local(b.NotAfter)+l.maxCall, latest) + w.hold()
 			if back > now {
 				w.add(spend{back: back, n: b.N})
 			}
 		}
-		if len(old) == 0 || r.MutationsOnly && !l.config.MutationsOnly {
-			w.fill(now, l.use.held)
-		}
 	}
-	for _, b := range r.Open {
-		total += b.N
+	if r.MutationsOnly {
+		l.exempt.exempted(latest)
+		l.countExempt(now)
 	}
-	l.past += total
+	l.past += maxRecordCount // nothing is known of the time before the record's
 	if longest := len(l.windows) - 1; !r.ClosedUntil.IsZero() && longest >= 0 {
 		l.gate.until = max(l.gate.until, min(local(r.ClosedUntil), now+l.windows[longest].Per))
 		l.gate.cause, l.gate.trial = ReasonThrottled, true
@@ -300,11 +303,6 @@ func (l *Limiter) restore(now instant, r Record, latest instant) {
 // spendAll makes every window full, as far as an unknown process may have made
 // requests that a lost record listed.
 func (l *Limiter) spendAll(now instant) {
-	for _, w := range l.windows {
-		if n := w.limit - w.spent - l.use.held; n > 0 {
-			w.add(spend{back: l.formerEnd(now) + w.hold(), n: n})
-		}
-		l.past += w.limit
-	}
+	l.fillAll(now, l.formerEnd(now))
 	l.epoch++
 }

@@ -24,8 +24,8 @@ type WindowStats struct {
 	// Capacity is what can be used at present: less than Limit for some time
 	// after a 429, when other clients seem to use the rest.
 	Capacity int
-	// Used counts the requests in the window, those under way included, and
-	// those which others are believed to have made.
+	// Used counts the requests in the window, those under way included, and is
+	// no more than Limit even where a limit was lowered.
 	Used int
 	// FreesAt is when the next change could be made as far as this window is
 	// concerned; zero when at once, or when it depends on attempts under way.
@@ -74,7 +74,7 @@ func (l *Limiter) Stats() Stats {
 		s.Waiting[i] = l.paid[i].n + l.unpaid[i].n
 	}
 	for _, w := range l.windows {
-		ws := WindowStats{Window: w.Window, Limit: w.limit, Capacity: w.capacity(now), Used: w.spent + l.use.held}
+		ws := WindowStats{Window: w.Window, Limit: w.limit, Capacity: w.capacity(now), Used: min(w.spent+l.use.held, w.limit)}
 		if at := w.room(now, Change, l.use); at > now && at != never {
 			ws.FreesAt = l.base.Add(at)
 		}

@@ -24,6 +24,8 @@ type spend struct {
 type window struct {
 	Window
 	limit int // what the share leaves of Requests
+	// grain is what times are rounded up to, where a coarse memory will do.
+	grain time.Duration
 
 	// ring is a queue of spends ordered by back; its length is a power of two.
 	ring       []spend
@@ -37,6 +39,14 @@ type window struct {
 func newWindow(w Window, share int) *window {
 	limit := max(1, int(int64(w.Requests)*int64(share)/100))
 	return &window{Window: w, limit: limit, ring: make([]spend, 8)}
+}
+
+// newMemory makes a window that only remembers: in so many parts as the record
+// of a window has.
+func newMemory(per time.Duration) *window {
+	w := &window{Window: Window{Per: per}, ring: make([]spend, 8)}
+	w.grain = w.hold() / buckets
+	return w
 }
 
 // margin is added to the window's length: for the inclusive ends of intervals,
@@ -63,6 +73,9 @@ func (w *window) end(now instant, drift, lost bool) {
 func (w *window) add(s spend) {
 	if s.n == 0 {
 		return
+	}
+	if w.grain > 0 {
+		s.back = (s.back + w.grain - 1) / w.grain * w.grain
 	}
 	w.spent += s.n
 	w.drift += s.drift
@@ -166,6 +179,17 @@ type usage struct {
 	busy            bool // a request of people waits or is being made
 }
 
+// add counts n attempts of the lane.
+func (u *usage) add(n int, lane Lane) {
+	u.held += n
+	if lane == Drift {
+		u.heldDrift += n
+	}
+}
+
+// people is how many attempts are made for people.
+func (u *usage) people() int { return u.held - u.heldDrift }
+
 // driftShare is how much of a window checks for drift may use: a quarter while
 // people's requests wait or are being made, else half. The other half waits
 // for a change made after a quiet hour.
@@ -176,8 +200,9 @@ func driftShare(capacity int, busy bool) int {
 	return max(1, capacity/2)
 }
 
-// inherit fills a new window with the requests known from the old ones. Of a
-// time before those windows it is only known how many requests were ever made.
+// inherit fills a new window with the requests known from the old ones, which
+// are ordered by length. Of a time before those windows it is only known that no
+// more than ended requests were made.
 func (w *window) inherit(now instant, old []*window, ended int) {
 	var from *window
 	for _, o := range old {
@@ -186,16 +211,19 @@ func (w *window) inherit(now instant, old []*window, ended int) {
 		}
 	}
 	if from == nil {
-		return
+		from = &window{} // which held nothing, for no time at all
 	}
 	shift := w.hold() - from.hold()
 	for i := range from.size {
 		s := *from.at(i)
+		ended -= s.n
 		if s.back += shift; s.back > now {
 			w.add(s)
 		}
 	}
-	if unknown := min(w.limit, ended) - w.spent; from.Per < w.Per && unknown > 0 {
-		w.add(spend{back: now + shift, n: unknown})
+	// All of them, and not what is left of the limit: those that are known come
+	// back sooner, and limits are raised.
+	if from.Per < w.Per && ended > 0 {
+		w.add(spend{back: now + shift, n: min(ended, maxRecordCount)})
 	}
 }
