@@ -104,7 +104,8 @@ type journal struct {
 	work     sync.WaitGroup
 	stop     context.CancelFunc // ends a load
 	loaded   bool
-	unsaved  bool // the store does not hold what was loaded or imported
+	unsaved  bool // the store does not hold what was loaded, imported or noted
+	noted    int  // how often that was
 	written  bool // this or another process has saved the record since the start
 	rivalled bool // another process has
 	busy     bool // a call to the store is being made
@@ -114,6 +115,9 @@ type journal struct {
 	imported []Record // not yet saved
 	former   string   // who wrote the record of a former quota that was loaded
 }
+
+// note has the record saved at once, with what was learned from a 429.
+func (j *journal) note() { j.unsaved, j.noted = true, j.noted+1 }
 
 // first returns the oldest block with a usable token, or nil.
 func (j *journal) first(now instant) *block {
@@ -227,7 +231,7 @@ func (l *Limiter) save(now instant, size int) {
 	if size > 0 {
 		r.Open = append(r.Open, Block{N: size, NotAfter: l.wall(now, b.notAfter)})
 	}
-	imported := len(j.imported)
+	imported, noted := len(j.imported), j.noted
 	j.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 		defer cancel()
@@ -240,7 +244,7 @@ func (l *Limiter) save(now instant, size int) {
 			j.failures = 0
 			j.written = true
 			if imported == len(j.imported) {
-				j.imported, j.unsaved = nil, false
+				j.imported, j.unsaved = nil, noted != j.noted
 				j.blocks = append(j.blocks, b)
 			}
 		case errors.Is(err, ErrConflict):

@@ -238,3 +238,77 @@ func TestCrashLoop(t *testing.T) {
 		srv.check(t, windows, 100)
 	})
 }
+
+// TestPauseSurvivesAKill kills a process that was answered 429 a moment before,
+// or while it saved something else: the next one waits as long as was asked for,
+// and makes the same guess.
+func TestPauseSurvivesAKill(t *testing.T) {
+	for _, slow := range []time.Duration{0, 50 * time.Millisecond} {
+		for _, next := range []string{"a", "b", "b alone"} {
+			t.Run(fmt.Sprintf("%s, saves take %v", next, slow), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var d disk
+					var lost []string
+					l, h := holder(t, &d, "a", true, &lost)
+					for _, p := range acquire(t, l, 2) {
+						p.Done(Outcome{})
+					}
+					h.mu.Lock()
+					h.slow = slow
+					h.mu.Unlock()
+					throttled := mustTry(t, l, Request{Key: "throttled"})
+					mustWait(t, l, Request{Key: "next"}) // for the block that is being saved
+					throttled.Done(throttle(20 * time.Minute))
+					until := time.Now().Add(20 * time.Minute)
+					time.Sleep(2*slow + time.Millisecond)
+					h.kill()
+					l.Close()
+
+					n, _ := holder(t, &d, next, false, &lost)
+					s := n.Stats()
+					// Another process's clock may be four seconds behind.
+					if wait := s.ClosedUntil.Sub(until); wait < 0 || wait > 5*time.Second {
+						t.Errorf("closed until %v after what was asked for", wait)
+					}
+					if s.Windows[0].Capacity != s.Windows[0].Limit || s.Windows[1].Capacity >= 900 {
+						t.Errorf("%+v, want a guess of the longer window", s.Windows)
+					}
+					if w := mustWait(t, n, Request{Key: "a", Lane: Revoke}); w.Reason != ReasonThrottled {
+						t.Errorf("%+v, want the reason Throttled", w)
+					}
+					time.Sleep(time.Until(s.ClosedUntil))
+					mustTry(t, n, Request{Key: "a", Lane: Revoke}).Done(Outcome{})
+				})
+			})
+		}
+	}
+}
+
+// TestGuessIsDroppedForGood: neither a change of the limits nor a record that was
+// read again brings back a guess that was wrong.
+func TestGuessIsDroppedForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d disk
+		var lost []string
+		l, h := holder(t, &d, "a", true, &lost)
+		acquire(t, l, 1)[0].Done(throttle(20 * time.Second))
+		time.Sleep(time.Second)
+		h.kill()
+		l.Close()
+		n, _ := holder(t, &d, "a", false, &lost)
+		time.Sleep(30 * time.Second)
+		for range regainLeast {
+			p, err := n.Acquire(t.Context(), Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Done(Outcome{})
+		}
+		n.Reconfigure(Config{Windows: consoleWindows, Share: 90})
+		for _, w := range n.Stats().Windows {
+			if w.Capacity != w.Limit {
+				t.Errorf("a guess of %d per %v is back", w.Capacity, w.Per)
+			}
+		}
+	})
+}

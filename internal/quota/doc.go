@@ -49,14 +49,16 @@
 //
 // # Trouble
 //
-// A 429 closes the gate for everyone and teaches the limiter how much of a
-// window other clients of the same project leave to it; a run of failures opens
-// a circuit. Both end with a single trial attempt.
+// A 429 closes the gate for everyone until its Retry-After, or for a backoff; a
+// run of failures opens a circuit. Both end with a single trial attempt, the most
+// urgent one that waits. That is all that is certain after a 429. How much of a
+// window other clients of the project leave is a [guess], and only decides which
+// requests are tried one at a time; answers that prove it wrong end it.
 //
 // # Restarts
 //
 // With a [Store] the history outlives the process: requests are recorded before
-// they are made, in blocks. See [Durability] for what that costs.
+// they are made, in blocks, and a 429 at once. See [Durability] for what that costs.
 //
 // # Assumptions
 //

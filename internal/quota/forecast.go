@@ -59,14 +59,13 @@ func (l *Limiter) at(now instant, k, people int) instant {
 
 // simulate starts f afresh from the present state of the windows.
 func (l *Limiter) simulate(f *forecast, now instant, people int) {
-	*f = forecast{made: now, epoch: l.epoch, taken: l.taken, people: people, times: f.times[:0], floor: max(now, l.gate.until),
+	*f = forecast{made: now, epoch: l.epoch, taken: l.taken, people: people, times: f.times[:0], floor: max(now, l.gate.until, l.probeFloor()),
 		length: l.flight.length, most: l.flight.most()}
 	for _, w := range l.windows {
-		capacity := w.capacity(now)
 		t := track{
 			hold:      w.hold(),
-			free:      capacity - w.spent - l.use.held,
-			driftFree: driftShare(capacity, false) - w.drift - l.use.heldDrift,
+			free:      w.limit - w.spent - l.use.held,
+			driftFree: driftShare(w.limit, false) - w.drift - l.use.heldDrift,
 		}
 		// What comes back while the window is still over-full lets nobody in.
 		over := max(0, -t.free)
@@ -90,6 +89,15 @@ func (l *Limiter) simulate(f *forecast, now instant, people int) {
 		}
 		f.tracks = append(f.tracks, t)
 	}
+}
+
+// probeFloor is before which nothing is tried because of a guess. A guess does
+// not change a forecast otherwise: it is likely to be wrong before long.
+func (l *Limiter) probeFloor() instant {
+	if !l.gate.trial || l.gate.cause != ReasonThrottled {
+		return 0
+	}
+	return l.caution.next
 }
 
 // step simulates one more request.
@@ -148,7 +156,7 @@ func (l *Limiter) waitError(now instant, t *ticket) *WaitError {
 	if r := l.obstacle(now, head.Lane, q == &l.paid); r != 0 {
 		e.Reason = r
 	}
-	at := max(now, l.gate.until)
+	at := max(now, l.gate.until, l.probeFloor())
 	if q == &l.paid {
 		people := q.people()
 		if t.Lane != Drift {

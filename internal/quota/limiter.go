@@ -30,20 +30,22 @@ type Limiter struct {
 	windows []*window // by length
 	// memory, if not nil, is longer than any window and limits nothing: it holds
 	// what a record or a former configuration knew, for windows to come.
-	memory *window
-	use    usage
-	past   int // requests known from records
-	exempt exempt
+	memory  *window
+	use     usage
+	past    int // requests known from records
+	exempt  exempt
 	gate    gate
 	flight  flight
 	journal *journal // nil without a Store
-	// explorer says that an attempt beyond the proven capacity is being made.
-	explorer bool
+	caution caution
+	// recalled holds the guesses of a record, by the length of their windows.
+	recalled map[time.Duration]guess
 
 	paid, unpaid queue // requests that need a token, and those that do not
 	tickets      map[string]*ticket
 	granted      []*ticket // by expiry, with gaps
 	calls        []func()  // Notify functions to be called after unlocking
+	onPause      func()
 
 	timer   *time.Timer
 	timerAt instant
@@ -65,6 +67,21 @@ func WithJitter(f func() float64) Option { return func(l *Limiter) { l.jitter = 
 // limiter's own, from the source that [WithJitter] sets.
 func (l *Limiter) Jitter() float64 { return l.jitter() }
 
+// OnPause has f called, without locks, whenever the gate closes, and whenever a
+// guess is made or dropped. It must not block. A later f replaces it.
+func (l *Limiter) OnPause(f func()) {
+	now := l.lock()
+	defer l.unlock(now)
+	l.onPause = f
+}
+
+// paused has the function of OnPause called.
+func (l *Limiter) paused() {
+	if l.onPause != nil {
+		l.calls = append(l.calls, l.onPause)
+	}
+}
+
 // WithMaxCall sets the longest time from the start of an attempt until the
 // server can no longer see it; 30s by default. Callers bound their attempts by
 // [Permit.Deadline].
@@ -79,8 +96,10 @@ func New(cfg Config, opts ...Option) *Limiter {
 		skew:    defaultClockSkew,
 		clock:   time.Now,
 		tickets: make(map[string]*ticket),
-		timerAt: never,
-		gate:    gate{closedAt: -1},
+
+		recalled: make(map[time.Duration]guess),
+		timerAt:  never,
+		gate:     gate{closedAt: -1},
 	}
 	for _, o := range opts {
 		o(l)
@@ -174,7 +193,7 @@ func (l *Limiter) wake() {
 // pump grants tokens to the heads of the queues as far as possible.
 func (l *Limiter) pump(now instant) {
 	l.use.busy = l.use.people()+l.paid.people() > 0
-	for _, q := range [...]*queue{&l.unpaid, &l.paid} {
+	for _, q := range l.inOrder() {
 		for t := q.head(); t != nil; t = q.head() {
 			counts := q == &l.paid
 			if l.obstacle(now, t.Lane, counts) != 0 {
@@ -184,6 +203,16 @@ func (l *Limiter) pump(now instant) {
 			l.grant(now, t, counts)
 		}
 	}
+}
+
+// inOrder returns the queues in the order in which they are served. Requests that
+// do not count are in nobody's way, unless one of all is to try the API again.
+func (l *Limiter) inOrder() [2]*queue {
+	paid, unpaid := l.paid.head(), l.unpaid.head()
+	if l.gate.trial && paid != nil && unpaid != nil && paid.Lane < unpaid.Lane {
+		return [...]*queue{&l.paid, &l.unpaid}
+	}
+	return [...]*queue{&l.unpaid, &l.paid}
 }
 
 func (l *Limiter) grant(now instant, t *ticket, counts bool) {
@@ -207,16 +236,21 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 		return r
 	}
 	if !counts {
+		if l.probeRoom(counts) > now {
+			return ReasonGuess
+		}
 		return 0
 	}
 	if l.flight.room(l.use.held) > now {
 		return ReasonQuota
 	}
 	for _, w := range l.windows {
-		if w.room(now, lane, l.use) > now ||
-			l.explorer && w.explores(now, l.use.held) {
+		if w.room(lane, l.use) > now {
 			return ReasonQuota
 		}
+	}
+	if l.probeRoom(counts) > now {
+		return ReasonGuess
 	}
 	if l.journal != nil && (!l.journal.loaded || l.journal.first(now) == nil) {
 		return ReasonRecord
@@ -229,13 +263,13 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 func (l *Limiter) schedule(now instant) {
 	next := never
 	if l.unpaid.len() > 0 && !l.gate.out {
-		next = l.gate.until
+		next = max(l.gate.until, l.probeRoom(false))
 	}
 	room := never
 	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
-		room = max(l.gate.until, l.flight.room(l.use.held))
+		room = max(l.gate.until, l.flight.room(l.use.held), l.probeRoom(true))
 		for _, w := range l.windows {
-			room = max(room, w.room(now, t.Lane, l.use))
+			room = max(room, w.room(t.Lane, l.use))
 		}
 		if room > now {
 			next = min(next, room)
@@ -283,7 +317,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 			w := newWindow(c, share)
 			w.inherit(now, old, l.past+int(l.taken)-l.use.held)
 			if i := slices.IndexFunc(l.windows, func(o *window) bool { return o.Per == c.Per }); i >= 0 {
-				w.est = l.windows[i].est
+				w.guess = l.windows[i].guess
 			}
 			windows = append(windows, w)
 		}
@@ -294,6 +328,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	l.unpaid.drain(collect)
 	l.paid.drain(collect)
 	l.remember(now, old, windows)
+	l.assign(windows)
 	l.windows, l.config = windows, cfg
 	l.countExempt(now)
 	l.flight.configure(windows)

@@ -4,13 +4,13 @@ import "time"
 
 // hold is what was taken for a request.
 type hold struct {
-	lane     Lane
-	counts   bool // a token of every window
-	era      int  // of the exempt requests, for one that does not count
-	trial    bool // the gate's one trial
-	explores bool // the one attempt beyond the proven capacity
-	block    *block
-	since    instant // when it was taken
+	lane   Lane
+	counts bool // a token of every window
+	era    int  // of the exempt requests, for one that does not count
+	trial  bool // the gate's one trial
+	probes bool // the one attempt beyond a guess
+	block  *block
+	since  instant // when it was taken
 }
 
 // Permit allows one HTTP attempt. It ends with Done or Cancel, whichever is
@@ -67,14 +67,13 @@ func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
 	if l.gate.trial {
 		h.trial, l.gate.out = true, true
 	}
+	if l.beyond(counts) {
+		h.probes, l.caution.out = true, true
+	}
 	if !counts {
 		l.exempt.use.add(1, lane)
 		return h
 	}
-	for _, w := range l.windows {
-		h.explores = h.explores || w.explores(now, l.use.held)
-	}
-	l.explorer = l.explorer || h.explores
 	if l.journal != nil {
 		h.block = l.journal.take(now)
 	}
@@ -108,8 +107,8 @@ func (l *Limiter) forget(h hold) {
 	if h.trial {
 		l.gate.out = false
 	}
-	if h.explores {
-		l.explorer = false
+	if h.probes {
+		l.caution.out = false
 	}
 	if h.block != nil {
 		h.block.out--

@@ -125,6 +125,9 @@ const (
 	ReasonUnavailable
 	// ReasonRecord means that the durable record is being read or written.
 	ReasonRecord
+	// ReasonGuess means that the API has answered 429 lately, and that the one
+	// request which tries whether it takes more is under way or not due.
+	ReasonGuess
 )
 
 // String returns the reason's name as used in metrics.
@@ -138,6 +141,8 @@ func (r Reason) String() string {
 		return "unavailable"
 	case ReasonRecord:
 		return "record"
+	case ReasonGuess:
+		return "guess"
 	}
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }
@@ -162,6 +167,8 @@ func (e *WaitError) Error() string {
 		return "waiting: the API is not available; the call is made when a trial call succeeds"
 	case ReasonRecord:
 		return "waiting: the record of past calls must be saved before the call can be made"
+	case ReasonGuess:
+		return "waiting: the API has refused calls lately (429); one call at a time tries whether it takes more"
 	default:
 		return "waiting: the rate limit is used up; the call is made when its turn comes"
 	}

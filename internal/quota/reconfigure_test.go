@@ -95,7 +95,9 @@ func TestNoWindowOfAnyConfigurationHoldsTooMany(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 77))
-				draw := func() Config { return Config{Windows: sets[rng.IntN(len(sets))], MutationsOnly: seed%4 == 3 && rng.IntN(2) == 0} }
+				draw := func() Config {
+					return Config{Windows: sets[rng.IntN(len(sets))], MutationsOnly: seed%4 == 3 && rng.IntN(2) == 0}
+				}
 				var d disk
 				var opts []Option
 				if seed%2 == 0 {

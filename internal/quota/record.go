@@ -43,7 +43,9 @@ type Record struct {
 	MutationsOnly bool
 	// ClosedUntil is the end of the pause after a 429; zero without one.
 	ClosedUntil time.Time
-	Windows     []WindowRecord
+	// ProbeAt is when the next request beyond a guess may be made; zero at once.
+	ProbeAt time.Time
+	Windows []WindowRecord
 	// Open lists the blocks whose requests may not all be among the spent.
 	Open []Block
 }
@@ -52,6 +54,10 @@ type Record struct {
 type WindowRecord struct {
 	Per   time.Duration
 	Spent []Spent
+	// Guess is how many requests the window seems to have room for after a 429,
+	// and GuessUntil how long that is remembered; zero without a guess.
+	Guess      int
+	GuessUntil time.Time
 }
 
 // Spent is N requests that ended no later than End.
@@ -85,6 +91,7 @@ type recordJSON struct {
 	Writer  string       `json:"writer,omitempty"`
 	Mutates bool         `json:"mutationsOnly,omitempty"`
 	Until   int64        `json:"until,omitempty"`
+	Probe   int64        `json:"probe,omitempty"`
 	Windows []windowJSON `json:"windows"`
 	Open    [][2]int64   `json:"open,omitempty"` // N, NotAfter
 }
@@ -92,14 +99,16 @@ type recordJSON struct {
 type windowJSON struct {
 	Per   time.Duration `json:"per"` // nanoseconds
 	Spent []int64       `json:"spent"`
+	Guess int           `json:"guess,omitempty"`
+	Until int64         `json:"guessUntil,omitempty"`
 }
 
 // MarshalJSON encodes the record compactly: some 2 KB when the default windows
 // of the Console API are full.
 func (r Record) MarshalJSON() ([]byte, error) {
-	j := recordJSON{Version: recordVersion, Writer: r.Writer, Mutates: r.MutationsOnly, Until: milli(r.ClosedUntil)}
+	j := recordJSON{Version: recordVersion, Writer: r.Writer, Mutates: r.MutationsOnly, Until: milli(r.ClosedUntil), Probe: milli(r.ProbeAt)}
 	for _, w := range r.Windows {
-		wj := windowJSON{Per: w.Per, Spent: []int64{}}
+		wj := windowJSON{Per: w.Per, Spent: []int64{}, Guess: w.Guess, Until: milli(w.GuessUntil)}
 		last := int64(0)
 		for _, s := range w.Spent {
 			at := max(last, milli(s.End))
@@ -126,10 +135,10 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	if len(j.Windows) > maxRecordItems || len(j.Open) > maxRecordItems {
 		return fmt.Errorf("%w: too many windows or blocks", ErrDamaged)
 	}
-	if j.Until < 0 || j.Until > maxRecordMilli {
+	if min(j.Until, j.Probe) < 0 || max(j.Until, j.Probe) > maxRecordMilli {
 		return fmt.Errorf("%w: the end of the pause is out of range", ErrDamaged)
 	}
-	out := Record{Writer: j.Writer, MutationsOnly: j.Mutates, ClosedUntil: fromMilli(j.Until)}
+	out := Record{Writer: j.Writer, MutationsOnly: j.Mutates, ClosedUntil: fromMilli(j.Until), ProbeAt: fromMilli(j.Probe)}
 	for i, wj := range j.Windows {
 		w, err := wj.decode()
 		if err != nil {
@@ -151,7 +160,10 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 }
 
 func (wj windowJSON) decode() (WindowRecord, error) {
-	w := WindowRecord{Per: wj.Per}
+	w := WindowRecord{Per: wj.Per, Guess: wj.Guess, GuessUntil: fromMilli(wj.Until)}
+	if wj.Guess < 0 || wj.Guess > maxRecordCount || wj.Until < 0 || wj.Until > maxRecordMilli {
+		return w, errors.New("its guess is out of range")
+	}
 	if wj.Per <= 0 || wj.Per > maxRecordPer || len(wj.Spent)%2 != 0 || len(wj.Spent) > maxRecordItems {
 		return w, errors.New("malformed")
 	}
@@ -223,11 +235,17 @@ func (l *Limiter) wall(now, at instant) time.Time { return l.clock().Add(at - no
 // tokens that can no longer be used.
 func (l *Limiter) snapshot(now instant) Record {
 	r := Record{MutationsOnly: l.config.MutationsOnly}
-	if l.gate.cause == ReasonThrottled && now < l.gate.until {
-		r.ClosedUntil = l.wall(now, l.gate.until)
+	if now < l.gate.asked {
+		r.ClosedUntil = l.wall(now, l.gate.asked)
+	}
+	if l.caution.next > now {
+		r.ProbeAt = l.wall(now, l.caution.next)
 	}
 	for _, w := range l.remembering() {
 		wr := WindowRecord{Per: w.Per}
+		if w.guess.held {
+			wr.Guess, wr.GuessUntil = w.guess.level, l.wall(now, w.guess.expires)
+		}
 		first := instant(math.MinInt64)
 		for i := range w.size {
 			s, last := w.at(i), len(wr.Spent)-1
@@ -293,11 +311,43 @@ func (l *Limiter) restore(now instant, r Record, latest instant) {
 		l.countExempt(now)
 	}
 	l.past += maxRecordCount // nothing is known of the time before the record's
-	if longest := len(l.windows) - 1; !r.ClosedUntil.IsZero() && longest >= 0 {
-		l.gate.until = max(l.gate.until, min(local(r.ClosedUntil), now+l.windows[longest].Per))
+	if until := min(now+r.ClosedUntil.Sub(wall)+skew, now+maxRetryAfter); !r.ClosedUntil.IsZero() && until > now {
+		l.gate.wait(until)
 		l.gate.cause, l.gate.trial = ReasonThrottled, true
 	}
+	l.paused()
+	l.recall(now, r, func(t time.Time) instant { return now + t.Sub(wall) })
 	l.epoch++
+}
+
+// recall takes over the guesses of a record. Those of windows that are not known
+// yet wait for them.
+func (l *Limiter) recall(now instant, r Record, local func(time.Time) instant) {
+	clear(l.recalled)
+	for _, wr := range r.Windows {
+		w := window{Window: Window{Per: wr.Per}}
+		expires := min(local(wr.GuessUntil), now+w.believes())
+		if wr.GuessUntil.IsZero() || expires <= now {
+			continue
+		}
+		w.guessed(wr.Guess, 0, expires)
+		l.recalled[wr.Per] = w.guess
+		l.caution.calm = max(l.caution.calm, expires)
+	}
+	if !r.ProbeAt.IsZero() && len(l.recalled) > 0 {
+		l.caution.next = max(l.caution.next, min(local(r.ProbeAt), now+haltedMax))
+	}
+	l.assign(l.windows)
+}
+
+// assign hands the recalled guesses to their windows, once there are any.
+func (l *Limiter) assign(windows []*window) {
+	for _, w := range windows {
+		w.recall(l.recalled)
+	}
+	if len(windows) > 0 {
+		clear(l.recalled)
+	}
 }
 
 // spendAll makes every window full, as far as an unknown process may have made

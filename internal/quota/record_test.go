@@ -16,9 +16,10 @@ func sampleRecord() Record {
 		ClosedUntil: at.Add(time.Second),
 		Windows: []WindowRecord{
 			{Per: 10 * time.Second, Spent: []Spent{{at, 3}, {at.Add(time.Second), 1}}},
-			{Per: 15 * time.Minute, Spent: []Spent{{at, 3}}},
+			{Per: 15 * time.Minute, Spent: []Spent{{at, 3}}, Guess: 2, GuessUntil: at.Add(time.Hour)},
 		},
-		Open: []Block{{22, at.Add(15 * time.Second)}},
+		ProbeAt: at.Add(2 * time.Second),
+		Open:    []Block{{22, at.Add(15 * time.Second)}},
 	}
 }
 
@@ -115,10 +116,10 @@ func FuzzRecord(f *testing.F) {
 				t.Fatalf("nobody waits: %v", wait)
 			}
 			longest := l.windows[len(l.windows)-1]
-			time.Sleep(BlockLife + l.maxCall + 2*longest.hold())
+			time.Sleep(max(maxRetryAfter, BlockLife+l.maxCall+2*longest.hold()))
 			for _, w := range l.Stats().Windows {
-				if w.Used != 0 {
-					t.Fatalf("%d of %d per %v are used for ever", w.Used, w.Limit, w.Per)
+				if w.Used != 0 || w.Capacity != w.Limit {
+					t.Fatalf("%d of %d per %v are used for ever, or %d guessed", w.Used, w.Limit, w.Per, w.Capacity)
 				}
 			}
 			if until := l.Stats().ClosedUntil; !until.IsZero() {

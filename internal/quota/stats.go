@@ -12,8 +12,11 @@ type Stats struct {
 	// ClosedUntil is the end of the pause after a 429 or of an open circuit;
 	// zero when there is none.
 	ClosedUntil time.Time
-	Breaker     BreakerState
-	Totals      Totals
+	// ProbeAt is when the next request that goes beyond the Capacity of a window
+	// may be made; zero when that is at once, or nothing goes beyond it.
+	ProbeAt time.Time
+	Breaker BreakerState
+	Totals  Totals
 }
 
 // WindowStats is the state of one window.
@@ -21,8 +24,9 @@ type WindowStats struct {
 	Window
 	// Limit is what the share allows.
 	Limit int
-	// Capacity is what can be used at present: less than Limit for some time
-	// after a 429, when other clients seem to use the rest.
+	// Capacity is less than Limit for some time after a 429, when other clients
+	// seem to use the rest. That is a guess: it is what may be used freely, and
+	// what goes beyond it is tried one request at a time.
 	Capacity int
 	// Used counts the requests in the window, those under way included, and is
 	// no more than Limit even where a limit was lowered.
@@ -74,14 +78,17 @@ func (l *Limiter) Stats() Stats {
 		s.Waiting[i] = l.paid[i].n + l.unpaid[i].n
 	}
 	for _, w := range l.windows {
-		ws := WindowStats{Window: w.Window, Limit: w.limit, Capacity: w.capacity(now), Used: min(w.spent+l.use.held, w.limit)}
-		if at := w.room(now, Change, l.use); at > now && at != never {
+		ws := WindowStats{Window: w.Window, Limit: w.limit, Capacity: w.capacity(), Used: min(w.spent+l.use.held, w.limit)}
+		if at := w.room(Change, l.use); at > now && at != never {
 			ws.FreesAt = l.base.Add(at)
 		}
 		s.Windows = append(s.Windows, ws)
 	}
 	if now < l.gate.until {
 		s.ClosedUntil = l.base.Add(l.gate.until)
+	}
+	if at := l.caution.next; at > now && (l.beyond(true) || l.beyond(false)) {
+		s.ProbeAt = l.base.Add(at)
 	}
 	if l.gate.trial && l.gate.cause == ReasonUnavailable {
 		s.Breaker = BreakerHalfOpen

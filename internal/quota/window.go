@@ -33,7 +33,7 @@ type window struct {
 	spent      int // sum of n
 	drift      int // sum of drift
 
-	est estimate
+	guess guess
 }
 
 func newWindow(w Window, share int) *window {
@@ -104,8 +104,11 @@ func (w *window) add(s spend) {
 
 func (w *window) at(i int) *spend { return &w.ring[(w.head+i)&(len(w.ring)-1)] }
 
-// expire takes back the tokens that are due.
+// expire takes back the tokens that are due, and drops an old guess.
 func (w *window) expire(now instant) {
+	if w.guess.held && now >= w.guess.expires {
+		w.guess = guess{}
+	}
 	for w.size > 0 && w.at(0).back <= now {
 		w.spent -= w.at(0).n
 		w.drift -= w.at(0).drift
@@ -117,7 +120,6 @@ func (w *window) expire(now instant) {
 // clear forgets all requests.
 func (w *window) clear() {
 	w.head, w.size, w.spent, w.drift = 0, 0, 0, 0
-	w.est.filled, w.est.filledUntil = 0, 0
 }
 
 // backAt returns when n tokens will have come back, counted by count; never if
@@ -134,39 +136,15 @@ func (w *window) backAt(n int, count func(*spend) int) instant {
 func countAll(s *spend) int   { return s.n }
 func countDrift(s *spend) int { return s.drift }
 
-// own is the number of our requests in the window, held ones included, without
-// those that are only believed to have been made by others.
-func (w *window) own(now instant, held int) int {
-	own := w.spent + held
-	if now < w.est.filledUntil {
-		own -= w.est.filled
-	}
-	return max(own, 0)
-}
-
-// fill makes the window full as of now: its state after a 429.
-func (w *window) fill(now instant, held int) {
-	if n := w.limit - w.spent - held; n > 0 {
-		back := now + w.hold()
-		w.add(spend{back: back, n: n})
-		if now >= w.est.filledUntil {
-			w.est.filled = 0
-		}
-		w.est.filled += n
-		w.est.filledUntil = back
-	}
-}
-
 // room returns when a request of the lane fits into the window: now or earlier
 // if at once, never if that depends on attempts which have not ended.
-func (w *window) room(now instant, lane Lane, use usage) instant {
-	capacity := w.capacity(now)
+func (w *window) room(lane Lane, use usage) instant {
 	at := instant(0)
-	if excess := w.spent + use.held - capacity; excess >= 0 {
+	if excess := w.spent + use.held - w.limit; excess >= 0 {
 		at = w.backAt(excess+1, countAll)
 	}
 	if lane == Drift {
-		if excess := w.drift + use.heldDrift - driftShare(capacity, use.busy); excess >= 0 {
+		if excess := w.drift + use.heldDrift - driftShare(w.limit, use.busy); excess >= 0 {
 			at = max(at, w.backAt(excess+1, countDrift))
 		}
 	}
@@ -190,14 +168,14 @@ func (u *usage) add(n int, lane Lane) {
 // people is how many attempts are made for people.
 func (u *usage) people() int { return u.held - u.heldDrift }
 
-// driftShare is how much of a window checks for drift may use: a quarter while
+// driftShare is how much of a window of that limit checks for drift may use: a quarter while
 // people's requests wait or are being made, else half. The other half waits
 // for a change made after a quiet hour.
-func driftShare(capacity int, busy bool) int {
+func driftShare(limit int, busy bool) int {
 	if busy {
-		return max(1, capacity/4)
+		return max(1, limit/4)
 	}
-	return max(1, capacity/2)
+	return max(1, limit/2)
 }
 
 // inherit fills a new window with the requests known from the old ones, which

@@ -179,7 +179,7 @@ func (p *plan) mischief(w *world, fate netFate) (f consolesim.Fault, ok bool) {
 	case netTooMany:
 		date := time.Now().Add(w.between(-time.Minute, 2*time.Minute)).UTC().Format(http.TimeFormat)
 		f.Effect = consolesim.EffectTooMany
-		f.RetryAfter = oneOf(w, "", "0", "1", strconv.Itoa(1+w.rng.IntN(100)), "1.5", "-3", "soon", date, "100000")
+		f.RetryAfter = oneOf(w, "", "0", "1", strconv.Itoa(1+w.rng.IntN(100)), "1.5", "-3", "soon", date, "1000")
 	case netPage:
 		f.Effect = consolesim.EffectNotJSON
 	case netTruncated:
