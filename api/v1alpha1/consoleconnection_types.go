@@ -314,9 +314,14 @@ type QuotaStatus struct {
 	// waiting is how many calls wait for their turn.
 	// +optional
 	Waiting LaneCounts `json:"waiting,omitempty"`
-	// closedUntil is set while the console has asked to wait.
+	// closedUntil is set while no call is made: until when the console has asked
+	// to wait in an answer 429, or the pause after a run of failures.
 	// +optional
 	ClosedUntil *metav1.Time `json:"closedUntil,omitempty"`
+	// probeAt is when the next call is made that goes beyond a window's guess;
+	// only set while calls wait for that.
+	// +optional
+	ProbeAt *metav1.Time `json:"probeAt,omitempty"`
 }
 
 // QuotaWindowStatus is how one window stands.
@@ -330,6 +335,11 @@ type QuotaWindowStatus struct {
 	// freesAt is when the next of them comes back; only set while none is left.
 	// +optional
 	FreesAt *metav1.Time `json:"freesAt,omitempty"`
+	// guess is how many of them the console seems to have room for, after it has
+	// refused a call with 429. It stops nothing: more are tried one at a time, and
+	// it goes when the console takes them.
+	// +optional
+	Guess *int32 `json:"guess,omitempty"`
 }
 
 // LaneCounts counts waiting calls by lane.

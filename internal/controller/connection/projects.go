@@ -44,6 +44,9 @@ type projects struct {
 	dial       Dial
 	newLimiter NewLimiter
 	recordLost func(group, reason string)
+	// paused is called when the console has refused calls that a group pays for,
+	// or takes them again; nil: nobody is interested.
+	paused func(group string)
 
 	// demotions is shared by all views: two keys may lead to one project.
 	demotions console.Demotions
@@ -112,6 +115,9 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 		lost := func(reason string) { p.recordLost(groupName, reason) }
 		g = &group{limiter: p.newLimiter(groupName, former, fresh, lost), configs: map[string]quota.Config{}}
 		p.groups[groupName] = g
+		if p.paused != nil {
+			g.limiter.OnPause(func() { p.paused(groupName) })
+		}
 	}
 	p.leave(connection, groupName)
 	g.configs[connection] = cfg

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -50,7 +51,7 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 		err = refused
 	}
 	st.log(ctx, err)
-	ready := condition.Synced("The console answers; its users and teams are known.")
+	ready := answering(project.Limiter().Stats())
 	// A new process reads for the first time what a former one knew already.
 	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
 	if err == nil || errors.Is(err, console.ErrReading) && known && !failing(err) {
@@ -62,6 +63,19 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 		v.Message += fmt.Sprintf(" The cause: %v.", failed.Err)
 	}
 	return v, again
+}
+
+// answering is the verdict while users and teams are known: what the quota says of
+// the console's answers.
+func answering(stats quota.Stats) condition.Verdict {
+	guesses := slices.ContainsFunc(stats.Windows, func(w quota.WindowStats) bool { return w.Capacity < w.Limit })
+	switch {
+	case !stats.ClosedUntil.IsZero() && stats.Breaker == quota.BreakerClosed:
+		return condition.Synced("The console's users and teams are known. It has asked to slow down (429), so no call is made before status.quota.closedUntil.")
+	case guesses:
+		return condition.Synced("The console answers; its users and teams are known. It has refused calls (429), so somebody else seems to use its limit: calls beyond the guess in status.quota.windows are tried one at a time.")
+	}
+	return condition.Synced("The console answers; its users and teams are known.")
 }
 
 // request begins, once, the check of everything that a person asked for by

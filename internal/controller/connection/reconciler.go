@@ -75,20 +75,29 @@ func New(c client.Client, links *access.Registry, recorder events.EventRecorder,
 		states:   map[string]*state{},
 	}
 	r.projects.recordLost = r.recordLost
+	r.projects.paused = func(group string) {
+		for _, name := range r.drawing(group) {
+			r.wake(name)()
+		}
+	}
 	return r
 }
 
-// recordLost tells everybody who draws from a quota that its record was lost.
-func (r *Reconciler) recordLost(group, reason string) {
+// drawing names the connections that draw from a quota.
+func (r *Reconciler) drawing(group string) (names []string) {
 	r.mu.Lock()
-	var names []string
+	defer r.mu.Unlock()
 	for name, st := range r.states {
 		if st.group == group {
 			names = append(names, name)
 		}
 	}
-	r.mu.Unlock()
-	for _, name := range names {
+	return names
+}
+
+// recordLost tells everybody who draws from a quota that its record was lost.
+func (r *Reconciler) recordLost(group, reason string) {
+	for _, name := range r.drawing(group) {
 		c := &v1alpha1.ConsoleConnection{}
 		if err := r.Client.Get(context.Background(), types.NamespacedName{Name: name}, c); err != nil {
 			continue

@@ -14,10 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -393,5 +395,66 @@ func TestPause(t *testing.T) {
 		if got := b.pause(c, project); got != 20*time.Second {
 			t.Errorf("never longer than the interval: %v", got)
 		}
+	})
+}
+
+// What refusals mean is told at once: the pause that the console asked for is a
+// fact, what they suggest of a window is a guess, and both go when they are over.
+func TestRefusalsAreShown(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.reconcile(t)
+		b.wants(t, v1alpha1.ReasonSynced, "The console answers; its users and teams are known.")
+		queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+		defer queue.ShutDown()
+		if err := b.Queue.Source().Start(t.Context(), queue); err != nil {
+			t.Fatal(err)
+		}
+		project := b.Links.Get("default").Project
+		fetch := func() {
+			_, _ = project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "nobody@example.com")
+		}
+		// told reconciles as often as the connection is woken.
+		told := func() *v1alpha1.QuotaStatus {
+			t.Helper()
+			synctest.Wait()
+			if queue.Len() == 0 {
+				t.Error("nobody looks at the connection")
+			}
+			for queue.Len() > 0 {
+				request, _ := queue.Get()
+				if _, err := b.Reconcile(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+				queue.Done(request)
+			}
+			return b.get(t).Status.Quota
+		}
+		b.sim.Inject(consolesim.Fault{Endpoint: consolesim.GetUser, Effect: consolesim.EffectTooMany, RetryAfter: "20", Times: 1})
+		until := time.Now().Add(20 * time.Second)
+		fetch()
+		q := told()
+		if q.ClosedUntil == nil || q.ClosedUntil.Sub(until).Abs() > time.Second || q.Windows[0].Guess == nil || !strings.Contains(q.Summary, "(guess 1)") {
+			t.Errorf("%+v, want closed until %v, and a guess", q, until)
+		}
+		b.wants(t, v1alpha1.ReasonSynced, "It has asked to slow down (429), so no call is made before status.quota.closedUntil.")
+		fetch()
+		time.Sleep(time.Until(until) + 5*time.Second)
+		fetch()
+		b.reconcile(t)
+		if q = b.get(t).Status.Quota; q.ClosedUntil != nil || q.Windows[0].Guess == nil {
+			t.Errorf("%+v, want only the guess left", q)
+		}
+		b.wants(t, v1alpha1.ReasonSynced, "calls beyond the guess in status.quota.windows are tried one at a time")
+		for queue.Len() > 0 {
+			request, _ := queue.Get()
+			queue.Done(request)
+		}
+		for range 12 {
+			fetch()
+		}
+		if q = told(); q.Windows[0].Guess != nil || strings.Contains(q.Summary, "guess") {
+			t.Errorf("%+v, want no guess", q)
+		}
+		b.wants(t, v1alpha1.ReasonSynced, "The console answers; its users and teams are known.")
 	})
 }

@@ -63,6 +63,7 @@ func (r *Reconciler) finish(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 		if moving, pause = r.quota(status, st); moving && (again == 0 || again > pause) {
 			again = pause
 		}
+		said = said || refusing(before.Status.Quota) != refusing(status.Quota)
 	} else if status.Quota != nil {
 		// Whoever draws from a quota again, with another key, has to know which.
 		status.Quota = &v1alpha1.QuotaStatus{Group: status.Quota.Group}
@@ -93,6 +94,23 @@ func (r *Reconciler) count(status *v1alpha1.ConsoleConnectionStatus, link *acces
 	status.HeldDeletes, status.ApprovedDeletes = int32(held), int32(approved)
 }
 
+// A refusal is what a quota's status says of answers 429.
+type refusal struct {
+	until   time.Time
+	guesses bool
+}
+
+func refusing(q *v1alpha1.QuotaStatus) (out refusal) {
+	if q == nil {
+		return out
+	}
+	if q.ClosedUntil != nil {
+		out.until = q.ClosedUntil.UTC()
+	}
+	out.guesses = slices.ContainsFunc(q.Windows, func(w v1alpha1.QuotaWindowStatus) bool { return w.Guess != nil })
+	return out
+}
+
 // quota tells how the rate limit stands. It reports whether that is about to
 // change by itself, and how long to wait before that is told.
 func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) (moving bool, pause time.Duration) {
@@ -114,12 +132,20 @@ func (r *Reconciler) quota(status *v1alpha1.ConsoleConnectionStatus, st *state) 
 		if !w.FreesAt.IsZero() {
 			window.FreesAt = ptr(metav1.NewTime(w.FreesAt).Rfc3339Copy())
 		}
+		use := fmt.Sprintf("%d/%d per %s", w.Used, w.Limit, short(w.Per))
+		if w.Capacity < w.Limit {
+			moving, window.Guess = true, ptr(int32(w.Capacity))
+			use += fmt.Sprintf(" (guess %d)", w.Capacity)
+		}
 		told.Windows = append(told.Windows, window)
-		summary = append(summary, fmt.Sprintf("%d/%d per %s", w.Used, w.Limit, short(w.Per)))
+		summary = append(summary, use)
 	}
 	told.Summary = strings.Join(summary, ", ")
 	if !stats.ClosedUntil.IsZero() {
 		told.ClosedUntil = ptr(metav1.NewTime(stats.ClosedUntil).Rfc3339Copy())
+	}
+	if !stats.ProbeAt.IsZero() && told.Waiting != none {
+		told.ProbeAt = ptr(metav1.NewTime(stats.ProbeAt).Rfc3339Copy())
 	}
 	status.Quota = told
 	return moving, pause
