@@ -61,7 +61,9 @@ type ConsoleConnectionSpec struct {
 	// +optional
 	AllowedRoles []RoleName `json:"allowedRoles,omitempty"`
 
-	// protectedUsers are addresses that are never changed through this operator.
+	// protectedUsers are addresses that are never changed through this operator:
+	// neither their role and name, nor whether they are a member or an admin of a
+	// team that stays. A team is deleted whoever is in it.
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1000
 	// +optional

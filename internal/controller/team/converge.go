@@ -105,7 +105,9 @@ func (s *team) matched(want console.DesiredTeam, seen console.Observation[consol
 	if seen.Value.ID == "" && want.ManagesMembers() && !seen.Value.MembersKnown {
 		return s.unidentified()
 	}
-	missing := s.missing(Specified(s.obj), &seen.Value)
+	specified := Specified(s.obj)
+	notAdded, notRemoved := KeepProtected(&specified, &seen.Value, s.Connection.Spec.ProtectedUsers)
+	missing := s.missing(specified, &seen.Value)
 	s.Link.Project.Await(s.Key(), missing, s.Wake(access.PriorityRelease))
 	if len(missing) > 0 {
 		s.Memo.Reset()
@@ -113,13 +115,16 @@ func (s *team) matched(want console.DesiredTeam, seen console.Observation[consol
 			"Not in the console project: %s. All else is applied; they are added when they appear. Invite them, or remove them from the spec.",
 			condition.SomeOf(missing, maxNamed))
 	}
-	return s.inSync(wrote)
+	if len(notAdded) > 0 {
+		return s.protects(notAdded)
+	}
+	return s.inSync(wrote, s.stays(notRemoved, seen.Value.MembersKnown))
 }
 
 // inSync is the verdict that the console holds what the spec says.
-func (s *team) inSync(wrote bool) condition.Verdict {
+func (s *team) inSync(wrote bool, message string) condition.Verdict {
 	s.Synced(wrote)
-	return condition.Synced("The console has this team as the spec says.")
+	return condition.Synced(message)
 }
 
 // unidentified is the verdict on a team whose id the console does not tell, so
@@ -161,7 +166,12 @@ func (s *team) update(
 	began := time.Now()
 	id := s.obj.Status.ID
 	by := s.Writer(lane(access.Revokes(differences)))
-	_, err = s.Link.Project.UpdateTeam(ctx, by, id, want.Merge(&have))
+	definition := want.Merge(&have)
+	if len(s.Connection.Spec.ProtectedUsers) > 0 {
+		// Who is in it must be known, or protected people could be removed.
+		definition.MembersKnown = have.MembersKnown
+	}
+	_, err = s.Link.Project.UpdateTeam(ctx, by, id, definition)
 	if console.ClassOf(err) == console.Invalid {
 		if s.holdBack(err) {
 			again := condition.Progressing("The console refused an address; the rest is applied without it.")

@@ -64,7 +64,8 @@ func metrics(list []v1alpha1.Metric) []console.Metric {
 
 // desired is what the spec says, less the people who are not in the project
 // yet: one unknown address must not keep the rest from being applied. Nobody
-// whom the team has is left out, whatever the listing of users says.
+// whom the team has is left out, whatever the listing of users says. Protected
+// people stay in the team or out of it, whatever the spec says.
 func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
 	want := Specified(s.obj)
 	if !want.ManagesMembers() {
@@ -73,6 +74,7 @@ func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
 	if err := s.Link.Project.ReadUsers(s.Caller(s.readLane()), time.Time{}); err != nil {
 		return want, err
 	}
+	KeepProtected(&want, have, s.Connection.Spec.ProtectedUsers)
 	missing := s.missing(want, have)
 	absent := func(email string) bool { return slices.Contains(missing, console.EmailKey(email)) }
 	for _, people := range []*[]string{&want.Members, &want.Admins} {
@@ -133,12 +135,14 @@ func (s *team) holdBack(err error) bool {
 	return found
 }
 
-// mayRefresh reports whether a write needs a newer observation: it sends the observed values of unmanaged fields, and must not undo what
-// somebody else did to them meanwhile. An observation made since the difference
-// was found is new enough, however long the write waited for its turn. Without
-// the members it is not known whom the write would remove.
+// mayRefresh reports whether a write needs a newer observation: it sends the
+// observed values of unmanaged fields, and the membership of protected people, and
+// must not undo what somebody else did to them meanwhile. An observation made since
+// the difference was found is new enough, however long the write waited for its
+// turn. Without the members it is not known whom the write would remove.
 func (s *team) mayRefresh(want console.DesiredTeam, seen console.Observation[console.Team]) bool {
-	return !seen.Value.MembersKnown || !want.ManagesAll() && seen.At.Before(s.Memo.Began.Add(-freshEnough))
+	takesOver := !want.ManagesAll() || len(s.Connection.Spec.ProtectedUsers) > 0
+	return !seen.Value.MembersKnown || takesOver && seen.At.Before(s.Memo.Began.Add(-freshEnough))
 }
 
 // freshEnough is how old an observation may be, when a difference is found, to

@@ -76,7 +76,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
 		s.Link.Project.UnplanCheck(s.Key())
 		s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-		return s.inSync(false), nil
+		return s.inSync(false, s.stays(nil, false)), nil
 	}
 	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
 		return condition.Verdict{}, err

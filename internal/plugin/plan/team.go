@@ -20,6 +20,11 @@ func (p *planner) team(c *Change, obj *v1alpha1.Team) {
 		return
 	}
 	want := team.Specified(obj)
+	notAdded, _ := team.KeepProtected(&want, have, p.Connection.Spec.ProtectedUsers)
+	if len(notAdded) > 0 {
+		c.problem(v1alpha1.ReasonProtectedUser,
+			"ConsoleConnection %q protects %s, so they are not added to this team, nor made its admins. All else is applied.", p.Connection.Name, names(notAdded))
+	}
 	if missing := p.leaveOut(&want, have); len(missing) > 0 {
 		c.problem(v1alpha1.ReasonUserNotFound,
 			"Not in the console project: %s. All else is applied; they are added when they appear. Invite them, or remove them from the spec.", names(missing))
