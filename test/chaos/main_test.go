@@ -28,10 +28,4 @@ var (
 	keep  = flag.String("keep", "", "a directory to keep the managers' logs in")
 )
 
-func TestMain(m *testing.M) {
-	// The managers look after all objects of a cluster, so it has to be theirs.
-	if err := os.Unsetenv("USE_EXISTING_CLUSTER"); err != nil {
-		panic(err)
-	}
-	os.Exit(harness.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }

@@ -25,10 +25,4 @@ var (
 	race  = flag.Bool("managers-race", false, "build the managers with the race detector")
 )
 
-func TestMain(m *testing.M) {
-	// The managers look after all objects of a cluster, so it has to be theirs.
-	if err := os.Unsetenv("USE_EXISTING_CLUSTER"); err != nil {
-		panic(err)
-	}
-	os.Exit(harness.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }

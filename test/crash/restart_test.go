@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -48,5 +49,27 @@ func TestRestartChangesNothingSaid(t *testing.T) {
 	}
 	if e.Refresh(role); role.ResourceVersion != version {
 		e.Fatalf("the UserRole was written; its status is now %+v", role.Status)
+	}
+}
+
+// TestManagersHaveTheAPIServerToThemselves: managers that are processes of their
+// own look after all objects, and would report other tests' connections as broken.
+func TestManagersHaveTheAPIServerToThemselves(t *testing.T) {
+	var mu sync.Mutex
+	servers := map[string]string{}
+	t.Run("environments", func(t *testing.T) {
+		for name, begin := range map[string]func(*testing.T, harness.Options) *harness.Env{
+			"managers": harness.Outside, "an operator of its own": harness.Stopped,
+		} {
+			t.Run(name, func(t *testing.T) {
+				e := begin(t, harness.Options{Unconnected: true})
+				mu.Lock()
+				defer mu.Unlock()
+				servers[e.Config().Host] = name
+			})
+		}
+	})
+	if len(servers) != 2 {
+		t.Errorf("the API servers are %v, want one of the managers' own", servers)
 	}
 }

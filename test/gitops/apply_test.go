@@ -58,7 +58,7 @@ func prune(e *harness.Env, m *ssa.ResourceManager, objects ...*unstructured.Unst
 // TestApply: what is applied counts as ready when the operator says so and no
 // sooner, stays as it was applied, and is gone from the console when pruned.
 func TestApply(t *testing.T) {
-	e := harness.Outside(t, harness.Options{Unconnected: true})
+	e := harness.Stopped(t, harness.Options{Unconnected: true})
 	objects, m := e.Samples(e.Namespace), newManager(e)
 	apply(e, m, objects)
 	// The operator does not run yet: nothing is ready for want of a status.

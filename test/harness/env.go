@@ -119,12 +119,21 @@ func newOwn(t *testing.T, c *cluster, o Options) *Env {
 	return newEnv(t, operator, o)
 }
 
-// Outside gives the test an environment for operators that are processes of
-// their own, and marks the test as parallel: [Env.Operator] does not run.
-func Outside(t *testing.T, o Options) *Env {
+// Stopped is Own with an operator that does not run yet.
+func Stopped(t *testing.T, o Options) *Env {
 	t.Helper()
 	t.Parallel()
 	return notStarted(t, sharedCluster(t), o)
+}
+
+// Outside gives the test an environment for operators that are processes of
+// their own, and marks the test as parallel: [Env.Operator] does not run. The API
+// server is the test's own, and never that of the current kubeconfig, because
+// such operators look after all objects there are.
+func Outside(t *testing.T, o Options) *Env {
+	t.Helper()
+	t.Parallel()
+	return notStarted(t, ownCluster(t, currentCRDs), o)
 }
 
 func notStarted(t *testing.T, c *cluster, o Options) *Env {

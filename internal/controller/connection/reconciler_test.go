@@ -35,6 +35,8 @@ type bench struct {
 	sim      *consolesim.Server
 	recorder *events.FakeRecorder
 	patches  int
+	// begin is another process's reconciler.
+	begin func() *Reconciler
 }
 
 const apiKey = "console-bench"
@@ -58,8 +60,10 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 			return statsig.New(statsig.Config{Endpoint: target.Endpoint, APIKey: target.APIKey, Limiter: target.Limiter, Transport: server.Transport})
 		}
 		limiters := func(string, string, bool, func(string)) *quota.Limiter { return quota.New(quota.Config{}) }
-		b.Reconciler = New(newClient(t, count, connection, secret), &access.Registry{}, b.recorder, "operator", dial, limiters)
-		defer b.Close()
+		kube := newClient(t, count, connection, secret)
+		b.begin = func() *Reconciler { return New(kube, &access.Registry{}, b.recorder, "operator", dial, limiters) }
+		b.Reconciler = b.begin()
+		defer func() { b.Close() }()
 		test(t, b)
 	})
 }
