@@ -56,18 +56,19 @@ type ConsoleConnectionSpec struct {
 	// allowedRoles are the roles that UserRoles may grant, spelled exactly: Admin,
 	// Member, Read Only, or the name of a custom role. Empty: any. Nobody is made
 	// Owner, whatever the list says.
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b == a))`,message="must name each role once",messageExpression=`'must name each role once; duplicate: ' + self[self.indexOf(self.filter(a, !self.exists_one(b, b == a))[0])]`
 	// +optional
 	AllowedRoles []RoleName `json:"allowedRoles,omitempty"`
 
 	// protectedUsers are addresses that are never changed through this operator:
 	// neither their role and name, nor whether they are a member or an admin of a
 	// team that stays. A team is deleted whoever is in it.
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	// +optional
-	ProtectedUsers []EmailAddress `json:"protectedUsers,omitempty"`
+	ProtectedUsers EmailAddresses `json:"protectedUsers,omitempty"`
 
 	// rateLimit is the quota that calls to the console stay inside.
 	// +kubebuilder:default={}

@@ -30,16 +30,16 @@ type TeamSpec struct {
 
 	// members are the addresses of the team's members. An address may also
 	// stand in admins; an admin counts as a member.
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=5000
 	// +optional
-	Members []EmailAddress `json:"members,omitzero"`
+	Members EmailAddresses `json:"members,omitzero"`
 
 	// admins are the addresses of the team's admins.
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=5000
 	// +optional
-	Admins []EmailAddress `json:"admins,omitzero"`
+	Admins EmailAddresses `json:"admins,omitzero"`
 
 	// defaultGateMetrics are added to the team's new gates.
 	// +listType=atomic
@@ -76,8 +76,9 @@ type TeamSpec struct {
 	ReviewApproval string `json:"reviewApproval,omitempty"`
 
 	// defaultTargetApplications of the team's new configs.
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b == a))`,message="must name each application once",messageExpression=`'must name each application once; duplicate: ' + self[self.indexOf(self.filter(a, !self.exists_one(b, b == a))[0])]`
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
 	// +kubebuilder:validation:items:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
@@ -188,8 +189,7 @@ type TeamStatus struct {
 
 	// diff tells where the console differs from the spec while that is not, or
 	// must not be, corrected.
-	// +listType=map
-	// +listMapKey=field
+	// +listType=atomic
 	// +optional
 	Diff []FieldDiff `json:"diff,omitempty"`
 
@@ -206,7 +206,7 @@ type CreateIntent struct {
 	// time the intent was recorded.
 	Time metav1.MicroTime `json:"time"`
 	// knownIDs are the ids of teams that had this name before; they are not ours.
-	// +listType=set
+	// +listType=atomic
 	// +optional
 	KnownIDs []string `json:"knownIDs,omitempty"`
 }

@@ -109,8 +109,7 @@ type UserRoleStatus struct {
 
 	// diff tells where the console differs from the spec while that is not, or
 	// must not be, corrected.
-	// +listType=map
-	// +listMapKey=field
+	// +listType=atomic
 	// +optional
 	Diff []FieldDiff `json:"diff,omitempty"`
 

@@ -45,6 +45,7 @@ const (
 	length  = "must be a duration between"
 	invalid = "must be a URL such as https://statsigapi.net"
 	tooLong = "Too long"
+	once    = "must name each address once, case does not matter"
 )
 
 // try applies each manifest, and holds the answer to what is expected.
@@ -156,8 +157,10 @@ func hostileMembers() []hostile {
 		refuse("member of 255 characters", "members: ["+strings.Repeat("x", 243)+"@example.com]", "spec.members[0]", tooLong),
 		refuse("member that is null", "members: [null]", "spec.members"),
 		refuse("member that is an object", "members: [{email: alan@example.com}]", "spec.members"),
-		accept("the same member in three spellings", "name: Spellings; members: [alan@example.com, Alan@example.com, ALAN@EXAMPLE.COM]", v1alpha1.ReasonSynced),
-		accept("unusual members", "name: Unusual; members: ['a?b#c&d=e@example.com', 'x@xn--bcher-kva.example']", v1alpha1.ReasonUserNotFound, "a?b#c&d=e@example.com, x@xn--bcher-kva.example"),
+		refuse("the same member in two spellings", "members: [alan@example.com, 'a+b@example.com', 'A+b@Example.com']", "spec.members", once+"; duplicate: a+b@example.com"),
+		refuse("the same admin in two spellings", "admins: ['a?b#c&d=e@example.com', 'a?b#c&d=E@example.com']", "spec.admins", once),
+		accept("unusual members", "name: Unusual; members: ['a?b#c&d=e@example.com', 'a?b#c&d=f@example.com', 'x@xn--bcher-kva.example']",
+			v1alpha1.ReasonUserNotFound, "a?b#c&d=e@example.com, a?b#c&d=f@example.com, x@xn--bcher-kva.example"),
 		accept("5,000 unknown members", "name: Crowd; members: ["+strings.Join(crowd[:5000], ", ")+"]; admins: ["+strings.Join(crowd[5000:], ", ")+"]",
 			v1alpha1.ReasonUserNotFound, "somebody00000@example.com", "and 9980 more"),
 	)

@@ -69,12 +69,15 @@ func (c *comparison) tightens(field, format string, args ...any) {
 
 func (c *comparison) compare(field string, before, now *schema) {
 	for name, pair := range map[string][2]any{
-		"type": {before.Type, now.Type}, "format": {before.Format, now.Format}, "list type": {before.ListType, now.ListType},
-		"list keys": {before.ListMapKeys, now.ListMapKeys}, "map type": {before.MapType, now.MapType},
+		"type": {before.Type, now.Type}, "format": {before.Format, now.Format}, "map type": {before.MapType, now.MapType},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {
 			c.breaks(field, "its %s is %v, was %v", name, pair[1], pair[0])
 		}
+	}
+	// An atomic list admits all values, and the API server converts the records of who set what.
+	if now.ListType != "atomic" && (before.ListType != now.ListType || !slices.Equal(before.ListMapKeys, now.ListMapKeys)) {
+		c.breaks(field, "its list type is %s %v, was %s %v", now.ListType, now.ListMapKeys, before.ListType, before.ListMapKeys)
 	}
 	// In a spec, what is not set is not managed: a default would end that.
 	harmless := before.Default == nil && strings.HasPrefix(field, "status")

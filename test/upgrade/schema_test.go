@@ -63,9 +63,10 @@ type schema struct {
 
 // A rule is one in CEL.
 type rule struct {
-	Rule      string `json:"rule"`
-	Message   string `json:"message"`
-	FieldPath string `json:"fieldPath"`
+	Rule              string `json:"rule"`
+	Message           string `json:"message"`
+	MessageExpression string `json:"messageExpression"`
+	FieldPath         string `json:"fieldPath"`
 }
 
 // readDefinitions reads the definitions in a directory of the module, by kind.

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,8 @@ func TestWhatBreaksObjectsIsNamed(t *testing.T) {
 		{"another format", "int32", "int64", "spec.count: its format is int64, was int32"},
 		{"another type of elements", "items: {type: string}", "items: {type: integer}", "spec.tags[]: its type is integer, was string"},
 		{"no map", "additionalProperties: {type: string}", "properties: {a: {type: string}}", "spec.labels.*: it was removed, so its values are dropped"},
-		{"another kind of list", "list-type: set", "list-type: atomic", "spec.tags: its list type is atomic, was set"},
+		{"another kind of list", "list-type: set", "list-type: map, x-kubernetes-list-map-keys: [a]", "spec.tags: its list type is map [a], was set []"},
+		{"an atomic list", "list-type: set", "list-type: atomic", ""},
 		{"another default", "default: reader", "default: writer", "spec.role: its default is writer, was reader"},
 		{"a default", "maxLength: 254}", "maxLength: 254, default: a}", "spec.email: its default is a, was <nil>"},
 		{"a default of a status", "status: {type: object}", "status: {type: object, default: {}}", ""},
@@ -114,4 +116,36 @@ func TestFormerDefinitionsAreKept(t *testing.T) {
 			t.Errorf("%s %s", kind, broken)
 		}
 	}
+}
+
+// TestListsAreAtomic: a list of type set or map is merged element by element, so
+// that server-side apply drops one that is emptied and keeps what others added.
+// Only the conditions are such a list, as in every kind of Kubernetes.
+func TestListsAreAtomic(t *testing.T) {
+	for kind, d := range readDefinitions(t, current) {
+		for _, v := range d.Spec.Versions {
+			for field, s := range lists("", v.read(t)) {
+				if field != "status.conditions" && s.ListType != "atomic" {
+					t.Errorf("%s %s: its list type is %q", kind, field, s.ListType)
+				}
+			}
+		}
+	}
+}
+
+// lists returns the lists of a schema, by their paths.
+func lists(field string, s *schema) map[string]*schema {
+	all := map[string]*schema{}
+	if s == nil {
+		return all
+	}
+	if s.Type == "array" {
+		all[field] = s
+	}
+	maps.Copy(all, lists(field+"[]", s.Items))
+	maps.Copy(all, lists(child(field, "*"), s.AdditionalProperties))
+	for name, p := range s.Properties {
+		maps.Copy(all, lists(child(field, name), p))
+	}
+	return all
 }
