@@ -142,7 +142,7 @@ type EmailAddress string
 
 // EmailAddresses name each address once. A test in linear time needs a set, and
 // the keys of a URL's query are the only one in CEL before Kubernetes 1.34.
-// +kubebuilder:validation:XValidation:rule=`self.exists(a, a == ” || a.matches('[%;\\pC]')) || url('/?' + (self.exists(a, a.matches('[#&=]')) ? self.join('/').replace('#', '(').replace('=', ')').replace('&', ':').replace('/', '&') : self.join('&')).lowerAscii()).getQuery().size() == self.size()`,message="must name each address once, case does not matter",messageExpression=`'must name each address once, case does not matter; duplicate: ' + self[self.indexOf([url('/?' + (self.exists(a, a.matches('[#&=]')) ? self.join('/').replace('#', '(').replace('=', ')').replace('&', ':').replace('/', '&') : self.join('&')).lowerAscii()).getQuery()].map(query, self.filter(a, query[a.lowerAscii().replace('+', ' ')].size() > 1))[0][0])]`
+// +kubebuilder:validation:XValidation:rule=`self.exists(a, a.size() == 0 || a.matches('[%;\\pC]')) || url('/?' + (self.exists(a, a.matches('[#&=]')) ? self.join('/').replace('#', '(').replace('=', ')').replace('&', ':').replace('/', '&') : self.join('&')).lowerAscii()).getQuery().size() == self.size()`,message="must name each address once, case does not matter",messageExpression=`'must name each address once, case does not matter; duplicate: ' + self[self.indexOf([url('/?' + (self.exists(a, a.matches('[#&=]')) ? self.join('/').replace('#', '(').replace('=', ')').replace('&', ':').replace('/', '&') : self.join('&')).lowerAscii()).getQuery()].map(query, self.filter(a, query[a.lowerAscii().replace('+', ' ')].size() > 1))[0][0])]`
 type EmailAddresses []EmailAddress
 
 // A RoleName is the name of one of the project's roles, e.g. "Admin",
