@@ -15,8 +15,10 @@ type AccessObject interface {
 	runtime.Object
 	// ConnectionName is the name of the ConsoleConnection it goes through.
 	ConnectionName() string
-	// Claim is what no two objects on one connection may both stand for.
+	// Claim is what no two objects of one project may both stand for.
 	Claim() string
+	// GiveUp has the status forget that the object stands for what it claims.
+	GiveUp()
 	// Sync is the part of the status that all kinds have.
 	Sync() *SyncStatus
 	// Differences is where the console differs from the spec.
@@ -36,7 +38,8 @@ func connectionName(ref ConnectionReference) string {
 // ConnectionName implements [AccessObject].
 func (t *Team) ConnectionName() string { return connectionName(t.Spec.ConnectionRef) }
 
-// Claim implements [AccessObject]: the team's name in the console.
+// Claim implements [AccessObject]: the team's name in the console. It is the
+// console package's NameKey of it.
 func (t *Team) Claim() string { return strings.TrimSpace(t.ConsoleName()) }
 
 // Sync implements [AccessObject].
@@ -48,6 +51,11 @@ func (t *Team) Differences() *[]FieldDiff { return &t.Status.Diff }
 // Journal implements [AccessObject].
 func (t *Team) Journal() any {
 	return TeamStatus{ID: t.Status.ID, Adopted: t.Status.Adopted, CreateIntent: t.Status.CreateIntent}
+}
+
+// GiveUp implements [AccessObject].
+func (t *Team) GiveUp() {
+	t.Status.ID, t.Status.Adopted, t.Status.SyncedGeneration = "", false, 0
 }
 
 // ConnectionName implements [AccessObject].
@@ -73,4 +81,9 @@ func (u *UserRole) Differences() *[]FieldDiff { return &u.Status.Diff }
 // Journal implements [AccessObject].
 func (u *UserRole) Journal() any {
 	return UserRoleStatus{PreviousRole: u.Status.PreviousRole, InvitedAt: u.Status.InvitedAt}
+}
+
+// GiveUp implements [AccessObject].
+func (u *UserRole) GiveUp() {
+	u.Status.InvitedAt, u.Status.SyncedGeneration = nil, 0
 }

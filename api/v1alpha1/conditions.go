@@ -46,8 +46,8 @@ const (
 	ReasonLastAdmin = "LastAdmin"
 	// ReasonInvited: an invitation was sent; the person has not appeared yet.
 	ReasonInvited = "Invited"
-	// ReasonNameTaken: another object in the cluster owns the name or address on
-	// this connection: it has it in the console already, or is older. This object
+	// ReasonNameTaken: another object in the cluster owns the name or address in
+	// this project: it has it in the console already, or is older. This object
 	// takes over when the other is gone.
 	ReasonNameTaken = "NameTaken"
 	// ReasonAlreadyExists: the console has a team of this name that this object

@@ -166,8 +166,8 @@ type RateLimit struct {
 	// +optional
 	Counts Counts `json:"counts,omitempty"`
 
-	// group: connections with the same group draw from one quota. Without it,
-	// connections with the same endpoint and key do.
+	// group: connections with the same group lead to one project and draw from
+	// one quota. Without it, connections with the same endpoint and key do.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="must be lower-case letters, digits and '-'"
 	// +optional

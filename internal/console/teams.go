@@ -65,7 +65,7 @@ func (p *Project) TeamsNamed(name string) []Team {
 		}
 	}
 	slices.SortFunc(out, func(a, b Team) int { return strings.Compare(a.ID, b.ID) })
-	return append(out, p.nameless[nameKey(name)]...)
+	return append(out, p.nameless[NameKey(name)]...)
 }
 
 // FormerlyNamed returns, sorted, the ids of teams that had a name and are gone,
@@ -83,9 +83,10 @@ func (p *Project) FormerlyNamed(name string) []string {
 	return out
 }
 
-func nameKey(name string) string { return strings.TrimSpace(name) }
+// NameKey identifies a team's name: spaces around it make no difference.
+func NameKey(name string) string { return strings.TrimSpace(name) }
 
-func sameName(a, b string) bool { return nameKey(a) == nameKey(b) }
+func sameName(a, b string) bool { return NameKey(a) == NameKey(b) }
 
 // FetchTeam reads one team from the console. A team that is not there is an
 // Absent observation, not an error: the console says NotFound, or it refuses
@@ -310,4 +311,4 @@ func (p *Project) takeUndeletable(id string) error {
 }
 
 // dropNameless needs p.mu.
-func (p *Project) dropNameless(name string) { delete(p.nameless, nameKey(name)) }
+func (p *Project) dropNameless(name string) { delete(p.nameless, NameKey(name)) }

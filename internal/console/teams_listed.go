@@ -59,7 +59,7 @@ func (p *Project) identify(items []Team) (known []Team, nameless map[string][]Te
 	listed, nameless = map[string]bool{}, map[string][]Team{}
 	for _, team := range items {
 		if team.ID == "" {
-			nameless[nameKey(team.Name)] = append(nameless[nameKey(team.Name)], team)
+			nameless[NameKey(team.Name)] = append(nameless[NameKey(team.Name)], team)
 			continue
 		}
 		listed[team.ID] = true

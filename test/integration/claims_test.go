@@ -141,3 +141,41 @@ func TestLastAdminOfTwoConnections(t *testing.T) {
 	e.WantRole(string(ready.Spec.Email), "Member")
 	e.WantRole(string(last.Spec.Email), "Admin")
 }
+
+// TestTwoConnectionsOneProject: objects of two connections that name one Secret
+// know of each other's claims. When the connection of the owner ceases to admit
+// it, the other takes over.
+func TestTwoConnectionsOneProject(t *testing.T) {
+	e := harness.Own(t, harness.Options{Connection: seldom})
+	other := e.NewConnection(e.Namespace + "-other")
+	other.Spec.APIKeySecretRef.Name = e.Connection.Name
+	seldom(&other.Spec)
+	e.Create(other)
+	e.WaitReady(other)
+	adopts := v1alpha1.TeamSpec{Name: "Growth", AdoptionPolicy: v1alpha1.AdoptionAdopt, DeletionPolicy: v1alpha1.TeamDelete}
+	teams := []*v1alpha1.Team{e.Team("team", adopts), e.Team("again", adopts)}
+	roles := []*v1alpha1.UserRole{e.UserRole(alan, "Read Only"), e.UserRole(alan, "Member")}
+	roles[1].Name = "again"
+	teams[1].Spec.ConnectionRef.Name, roles[1].Spec.ConnectionRef.Name = other.Name, other.Name
+	e.Create(teams[0], roles[0])
+	e.WaitReady(teams[0], roles[0])
+	e.Create(teams[1], roles[1])
+	e.WaitMessage(teams[1], v1alpha1.ReasonNameTaken, "Team "+e.Namespace+"/team")
+	e.WaitReason(roles[1], v1alpha1.ReasonNameTaken)
+	id := e.TeamNamed("Growth").ID
+	harness.Update(e, e.Connection, func(c *v1alpha1.ConsoleConnection) {
+		c.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{
+			From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"console": "yes"}},
+		}
+	})
+	e.WaitReason(teams[0], v1alpha1.ReasonNamespaceNotAllowed)
+	e.WaitReady(teams[1], roles[1])
+	e.WantRole(alan, "Member")
+	e.Refresh(teams[1])
+	if got := teams[1].Status; got.ID != id || !got.Adopted {
+		t.Errorf("the second stands for %+v, want the team %s, adopted", got, id)
+	}
+	if n := len(e.Since(0, consolesim.CreateTeam, consolesim.DeleteTeam)); n != 1 {
+		t.Errorf("%d teams were created or deleted, want 1", n)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 )
 
@@ -25,23 +27,21 @@ import (
 const (
 	// ConnectionIndex finds the objects that use a connection.
 	ConnectionIndex = "connection"
-	// ClaimIndex finds the objects that stand for one thing in the console.
+	// ClaimIndex finds the objects that claim a name or an address, whatever
+	// their connection: its values are [console.NameKey] and [console.EmailKey].
 	ClaimIndex = "claim"
 )
 
-// ClaimKey is the value of [ClaimIndex] for a name or address on a connection.
-func ClaimKey(connection, claim string) string { return connection + "\x00" + claim }
+// Indices are how the values of both come about.
+var Indices = map[string]client.IndexerFunc{
+	ConnectionIndex: func(obj client.Object) []string { return []string{obj.(v1alpha1.AccessObject).ConnectionName()} },
+	ClaimIndex:      func(obj client.Object) []string { return []string{obj.(v1alpha1.AccessObject).Claim()} },
+}
 
 // Index has the cache keep both indices for a kind.
 func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
-	for name, value := range map[string]func(v1alpha1.AccessObject) string{
-		ConnectionIndex: func(o v1alpha1.AccessObject) string { return o.ConnectionName() },
-		ClaimIndex:      func(o v1alpha1.AccessObject) string { return ClaimKey(o.ConnectionName(), o.Claim()) },
-	} {
-		err := indexer.IndexField(ctx, kind, name, func(obj client.Object) []string {
-			return []string{value(obj.(v1alpha1.AccessObject))}
-		})
-		if err != nil {
+	for name, value := range Indices {
+		if err := indexer.IndexField(ctx, kind, name, value); err != nil {
 			return fmt.Errorf("index %T by %s: %w", kind, name, err)
 		}
 	}
@@ -52,67 +52,81 @@ func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object)
 type Claims struct {
 	// List is an empty list of the objects' kind.
 	List client.ObjectList
-	// Admits reports whether the connection admits a namespace.
-	Admits func(namespace string) (bool, error)
+	// Counts reports whether another object's claim counts.
+	Counts func(v1alpha1.AccessObject) (bool, error)
 	// Has reports whether the object already has in the console what it claims.
 	Has func(v1alpha1.AccessObject) (bool, error)
 }
 
-// Owner returns who owns what the object claims: of the contenders that the
-// connection admits, whoever has it in the console already, else the oldest. It
-// returns nil when that is the object itself.
-func (s *Scope) Owner(ctx context.Context, by Claims) (v1alpha1.AccessObject, error) {
-	claim := ClaimKey(s.Obj.ConnectionName(), s.Obj.Claim())
-	if err := s.Client.List(ctx, by.List, client.MatchingFields{ClaimIndex: claim}); err != nil {
-		return nil, fmt.Errorf("list who claims %q: %w", s.Obj.Claim(), err)
+// Owner returns who owns what the object claims in its project: of the contenders
+// whose claim counts, the [First]. It returns nil when that is the object itself.
+// barred are the others: their claims do not count.
+func (s *Scope) Owner(ctx context.Context, by Claims) (owner v1alpha1.AccessObject, barred []v1alpha1.AccessObject, err error) {
+	others, err := s.Others(ctx, by.List, ClaimIndex, s.Obj.Claim())
+	if err != nil || len(others) == 0 {
+		return nil, nil, err
 	}
 	contenders := []v1alpha1.AccessObject{s.Obj}
-	err := meta.EachListItem(by.List, func(item runtime.Object) error {
-		contender := item.(v1alpha1.AccessObject)
-		if contender.GetUID() == s.Obj.GetUID() {
-			return nil
+	for _, other := range others {
+		ok, err := by.Counts(other)
+		if err != nil {
+			return nil, nil, err
 		}
-		ok, err := by.Admits(contender.GetNamespace())
 		if ok {
-			contenders = append(contenders, contender)
+			contenders = append(contenders, other)
+		} else {
+			barred = append(barred, other)
 		}
-		return err
-	})
-	if err != nil || len(contenders) == 1 {
-		return nil, err
 	}
-	owner, has := v1alpha1.AccessObject(nil), false
-	for _, contender := range contenders {
-		holds, err := by.holds(contender)
+	if len(contenders) > 1 {
+		owner, err = First(contenders, by.Has)
+	}
+	if err != nil || owner == nil || owner.GetUID() == s.Obj.GetUID() {
+		return nil, barred, err
+	}
+	return owner, barred, nil
+}
+
+// First returns which of several objects has the right to what all of them
+// claim: one that has it, before one that does not; of several, one that did not
+// have to give it up; of those, the oldest.
+func First(contenders []v1alpha1.AccessObject, has func(v1alpha1.AccessObject) (bool, error)) (v1alpha1.AccessObject, error) {
+	type claim struct {
+		obj   v1alpha1.AccessObject
+		right int
+	}
+	claims := make([]claim, 0, len(contenders))
+	for _, obj := range contenders {
+		ok, err := has(obj)
 		if err != nil {
 			return nil, err
 		}
-		if owner == nil || holds && !has || holds == has && ByAge(contender, owner) < 0 {
-			owner, has = contender, holds
+		right := 0
+		switch {
+		case ok && !gaveUp(obj):
+			right = 2
+		case ok:
+			right = 1
 		}
+		claims = append(claims, claim{obj, right})
 	}
-	if owner.GetUID() == s.Obj.GetUID() {
-		return nil, nil
-	}
-	return owner, nil
+	return slices.MinFunc(claims, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(b.right, a.right), ByAge(a.obj, b.obj))
+	}).obj, nil
 }
 
-// holds is Has for an object that did not have to give it up.
-func (c Claims) holds(obj v1alpha1.AccessObject) (bool, error) {
-	switch reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); reason {
-	case v1alpha1.ReasonNameTaken, v1alpha1.ReasonNamespaceNotAllowed:
-		return false, nil
-	}
-	return c.Has(obj)
+// gaveUp reports whether the status says that somebody else has what the object
+// claims, or that its connection does not admit it. That holds for a newer
+// generation, too, until the status says otherwise.
+func gaveUp(obj v1alpha1.AccessObject) bool {
+	reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration())
+	return reason == v1alpha1.ReasonNameTaken || reason == v1alpha1.ReasonNamespaceNotAllowed
 }
 
 // Admit returns the verdict on an object whose namespace may not use its
 // connection, or that claims what another one owns; see [Claims] for list and has.
 func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
-	by := Claims{List: list, Has: has, Admits: func(namespace string) (bool, error) {
-		return Admits(ctx, s.Client, s.Connection, namespace)
-	}}
-	ok, err := by.Admits(s.Name.Namespace)
+	ok, err := s.Admitted(ctx, s.Obj)
 	if err != nil {
 		return nil, err
 	}
@@ -122,15 +136,47 @@ func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1al
 			s.Connection.Name, s.Name.Namespace)
 		return &v, nil
 	}
-	owner, err := s.Owner(ctx, by)
-	if err != nil || owner == nil {
+	admitted := func(other v1alpha1.AccessObject) (bool, error) { return s.Admitted(ctx, other) }
+	owner, barred, err := s.Owner(ctx, Claims{List: list, Counts: admitted, Has: has})
+	if err != nil {
 		return nil, err
+	}
+	if owner == nil {
+		s.barred = barred
+		return nil, nil
 	}
 	v := condition.Stuck(v1alpha1.ReasonNameTaken,
 		"%s %s/%s owns %q on ConsoleConnection %q. Change or delete one of the two; this one takes over when the other is gone.",
-		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), s.Connection.Name)
+		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), owner.ConnectionName())
+	if owner.ConnectionName() != s.Obj.ConnectionName() {
+		// A change of the other connection may end it without an event about this one.
+		v.RetryAfter = s.Interval()
+	}
 	return &v, nil
 }
+
+// Supersede ends what objects stood for that the project's connections do not
+// admit any more: this object takes it over, so that they begin anew when they
+// are admitted again. It comes before the first call that takes it over.
+func (s *Scope) Supersede(ctx context.Context, former []v1alpha1.AccessObject) error {
+	for _, other := range former {
+		before := clone(other)
+		other = clone(other)
+		other.GiveUp()
+		if equality.Semantic.DeepEqual(before, other) {
+			continue
+		}
+		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+		if err := s.Client.Status().Patch(ctx, other, patch); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("take over from %s %s/%s: %w", s.Kind, other.GetNamespace(), other.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// SupersedeBarred is [Scope.Supersede] for those whose claims [Scope.Admit] did
+// not count.
+func (s *Scope) SupersedeBarred(ctx context.Context) error { return s.Supersede(ctx, s.barred) }
 
 // ByAge orders objects: the older first, and of one second by name.
 func ByAge(a, b v1alpha1.AccessObject) int {
@@ -141,9 +187,9 @@ func ByAge(a, b v1alpha1.AccessObject) int {
 // stakes are the claims that others may wait for an object to give up: its own,
 // and the name of the team whose creation it has not heard the end of.
 func stakes(o v1alpha1.AccessObject) []string {
-	out := []string{ClaimKey(o.ConnectionName(), o.Claim())}
+	out := []string{o.Claim()}
 	if t, ok := o.(*v1alpha1.Team); ok && t.Status.CreateIntent != nil {
-		out = append(out, ClaimKey(o.ConnectionName(), t.Status.CreateIntent.Name))
+		out = append(out, console.NameKey(t.Status.CreateIntent.Name))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -152,14 +198,13 @@ func stakes(o v1alpha1.AccessObject) []string {
 // Contenders is a watch handler that, when an object gives up a claim by going
 // away or changing, or has come to know what became of a team that it was
 // creating, has all who claim the same looked at.
-func Contenders(list func(ctx context.Context, claim string) []types.NamespacedName) handler.EventHandler {
+func Contenders(list func(ctx context.Context, claim string, obj v1alpha1.AccessObject) []types.NamespacedName) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	tell := func(ctx context.Context, obj client.Object, q queue) {
-		for _, claim := range stakes(obj.(v1alpha1.AccessObject)) {
-			for _, name := range list(ctx, claim) {
-				if name != client.ObjectKeyFromObject(obj) {
-					q.Add(ctrl.Request{NamespacedName: name})
-				}
+	enqueue := func(ctx context.Context, obj client.Object, q queue) {
+		from := obj.(v1alpha1.AccessObject)
+		for _, claim := range stakes(from) {
+			for _, name := range list(ctx, claim, from) {
+				q.Add(ctrl.Request{NamespacedName: name})
 			}
 		}
 	}
@@ -167,9 +212,19 @@ func Contenders(list func(ctx context.Context, claim string) []types.NamespacedN
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(v1alpha1.AccessObject), e.ObjectNew.(v1alpha1.AccessObject)
 			if !slices.Equal(stakes(was), stakes(is)) {
-				tell(ctx, e.ObjectOld, q)
+				enqueue(ctx, e.ObjectOld, q)
 			}
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { tell(ctx, e.Object, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, e.Object, q) },
 	}
+}
+
+// items returns the objects of a list.
+func items(list client.ObjectList) []v1alpha1.AccessObject {
+	var out []v1alpha1.AccessObject
+	_ = meta.EachListItem(list, func(item runtime.Object) error {
+		out = append(out, item.(v1alpha1.AccessObject))
+		return nil
+	})
+	return out
 }

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -34,10 +33,7 @@ func claiming(t *testing.T, obj *v1alpha1.Team, contenders []*v1alpha1.Team) *Sc
 	}
 	other := aged("a", "other", 500)
 	other.Spec.Name = "another name"
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(other).WithIndex(&v1alpha1.Team{}, ClaimIndex, func(o client.Object) []string {
-		team := o.(*v1alpha1.Team)
-		return []string{ClaimKey(team.ConnectionName(), team.Claim())}
-	})
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(other).WithIndex(&v1alpha1.Team{}, ClaimIndex, Indices[ClaimIndex])
 	for _, contender := range contenders {
 		builder = builder.WithObjects(contender.DeepCopy())
 	}
@@ -54,7 +50,8 @@ func has(team *v1alpha1.Team, reason string) *v1alpha1.Team {
 }
 
 func claims(admits func(string) (bool, error)) Claims {
-	return Claims{List: &v1alpha1.TeamList{}, Admits: admits, Has: func(obj v1alpha1.AccessObject) (bool, error) {
+	counts := func(o v1alpha1.AccessObject) (bool, error) { return admits(o.GetNamespace()) }
+	return Claims{List: &v1alpha1.TeamList{}, Counts: counts, Has: func(obj v1alpha1.AccessObject) (bool, error) {
 		return obj.(*v1alpha1.Team).Status.ID != "", nil
 	}}
 }
@@ -86,7 +83,7 @@ func TestOwner(t *testing.T) {
 	}
 	admitted := func(namespace string) (bool, error) { return namespace != "banned", nil }
 	for _, tt := range tests {
-		owner, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), claims(admitted))
+		owner, _, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), claims(admitted))
 		got := ""
 		if owner != nil {
 			got = owner.GetName()
@@ -97,11 +94,8 @@ func TestOwner(t *testing.T) {
 	}
 	down := errors.New("down")
 	failing := claims(func(string) (bool, error) { return false, down })
-	if _, err := claiming(t, young, teams{old}).Owner(t.Context(), failing); !errors.Is(err, down) {
+	if _, _, err := claiming(t, young, teams{old}).Owner(t.Context(), failing); !errors.Is(err, down) {
 		t.Errorf("an owner although nobody knows who is admitted: %v", err)
-	}
-	if ClaimKey("a", "b") == ClaimKey("a", "c") || ClaimKey("ab", "c") == ClaimKey("a", "bc") {
-		t.Error("two claims are one")
 	}
 }
 
@@ -111,25 +105,24 @@ func TestContenders(t *testing.T) {
 	plain := aged("a", "plain", 1)
 	renamed, creating, settled := plain.DeepCopy(), plain.DeepCopy(), plain.DeepCopy()
 	renamed.Spec.Name, creating.Spec.Name, settled.Spec.Name = "linkers", "linkers", "linkers"
-	creating.Status.CreateIntent = &v1alpha1.CreateIntent{Name: "compilers"}
+	creating.Status.CreateIntent = &v1alpha1.CreateIntent{Name: "compilers "}
 	settled.Status.ID = "team-1"
-	key := func(name string) string { return ClaimKey(plain.ConnectionName(), name) }
 	tests := []struct {
 		name     string
 		was, is  *v1alpha1.Team
 		want     []string
 		wantGone []string
 	}{
-		{"nothing changed", plain, plain, nil, []string{key("compilers")}},
-		{"renamed", plain, renamed, []string{key("compilers")}, []string{key("linkers")}},
-		{"it is known what came of it", creating, settled, []string{key("compilers"), key("linkers")}, []string{key("linkers")}},
-		{"still unknown", creating, creating, nil, []string{key("compilers"), key("linkers")}},
+		{"nothing changed", plain, plain, nil, []string{"compilers"}},
+		{"renamed", plain, renamed, []string{"compilers"}, []string{"linkers"}},
+		{"it is known what came of it", creating, settled, []string{"compilers", "linkers"}, []string{"linkers"}},
+		{"still unknown", creating, creating, nil, []string{"compilers", "linkers"}},
 	}
 	for _, tt := range tests {
 		var asked []string
-		h := Contenders(func(_ context.Context, claim string) []types.NamespacedName {
+		h := Contenders(func(_ context.Context, claim string, _ v1alpha1.AccessObject) []types.NamespacedName {
 			asked = append(asked, claim)
-			return []types.NamespacedName{{Namespace: "a", Name: "plain"}, {Namespace: "b", Name: "waits"}}
+			return []types.NamespacedName{{Namespace: "b", Name: "waits"}}
 		})
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		h.Update(t.Context(), event.UpdateEvent{ObjectOld: tt.was, ObjectNew: tt.is}, q)

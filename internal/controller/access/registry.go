@@ -15,6 +15,8 @@ import (
 type Link struct {
 	Project *console.Project
 	Brake   *Brake
+	// KeyDigest identifies the endpoint and the API key without revealing it.
+	KeyDigest string
 }
 
 // A Registry holds the links of all connections, by their names. The

@@ -71,7 +71,11 @@ type Scope struct {
 	Link       *Link
 
 	saved v1alpha1.AccessObject
-	lane  quota.Lane
+	// peers are those of the object's connection, once they are needed.
+	peers Peers
+	// barred are the objects that claim the same and that [Scope.Admit] did not count.
+	barred []v1alpha1.AccessObject
+	lane   quota.Lane
 	// writes: what waits for its turn, if anything does, is a write.
 	writes bool
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,33 +32,20 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 	if err := Index(ctx, mgr.GetFieldIndexer(), kind); err != nil {
 		return err
 	}
-	all := func(ctx context.Context, options ...client.ListOption) []reconcile.Request {
-		var out []reconcile.Request
-		for _, name := range d.names(ctx, list(), options...) {
-			out = append(out, reconcile.Request{NamespacedName: name})
-		}
-		return out
-	}
 	ofConnection := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		return all(ctx, client.MatchingFields{ConnectionIndex: obj.GetName()})
+		return requests(d.ofConnection(ctx, list, obj.GetName()))
 	})
-	// Whom a connection ceases to admit gives up its claims to others.
+	// An object that a connection ceases to admit gives up its claims to others.
 	ofNamespace := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
-		inside := list()
-		out := all(ctx, client.InNamespace(obj.GetName()))
-		if err := d.Client.List(ctx, inside, client.InNamespace(obj.GetName())); err != nil {
-			log.FromContext(ctx).Error(err, "could not list objects in the cache", "kind", d.Kind)
-			return out
+		var out []types.NamespacedName
+		for _, inside := range d.matching(ctx, list(), client.InNamespace(obj.GetName())) {
+			out = append(out, client.ObjectKeyFromObject(inside))
+			out = append(out, d.contenders(ctx, list(), inside.Claim(), inside)...)
 		}
-		_ = meta.EachListItem(inside, func(item runtime.Object) error {
-			o := item.(v1alpha1.AccessObject)
-			out = append(out, all(ctx, client.MatchingFields{ClaimIndex: ClaimKey(o.ConnectionName(), o.Claim())})...)
-			return nil
-		})
-		return out
+		return requests(out)
 	})
-	contenders := Contenders(func(ctx context.Context, claim string) []types.NamespacedName {
-		return d.names(ctx, list(), client.MatchingFields{ClaimIndex: claim})
+	contenders := Contenders(func(ctx context.Context, claim string, obj v1alpha1.AccessObject) []types.NamespacedName {
+		return d.contenders(ctx, list(), claim, obj)
 	})
 	options.NewQueue = newTurns(options.NewQueue)
 	err := ctrl.NewControllerManagedBy(mgr).
@@ -79,26 +66,74 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 
 // WakeAll has all objects of a connection looked at.
 func (d *Desk) WakeAll(ctx context.Context, list client.ObjectList, connection string) {
-	d.WakeMatching(ctx, list, ConnectionIndex, connection)
-}
-
-// WakeMatching has the objects looked at that an index finds.
-func (d *Desk) WakeMatching(ctx context.Context, list client.ObjectList, index, value string) {
-	for _, name := range d.names(ctx, list, client.MatchingFields{index: value}) {
-		d.Queue.Add(name, PriorityDrift)
+	for _, obj := range d.matching(ctx, list, client.MatchingFields{ConnectionIndex: connection}) {
+		d.Queue.Add(client.ObjectKeyFromObject(obj), PriorityDrift)
 	}
 }
 
-func (d *Desk) names(ctx context.Context, list client.ObjectList, options ...client.ListOption) []types.NamespacedName {
+// WakeMatching has the objects of a connection looked at that an index finds.
+func (d *Desk) WakeMatching(ctx context.Context, list client.ObjectList, connection, index, value string) {
+	for _, obj := range d.matching(ctx, list, client.MatchingFields{index: value}) {
+		if obj.ConnectionName() == connection {
+			d.Queue.Add(client.ObjectKeyFromObject(obj), PriorityDrift)
+		}
+	}
+}
+
+// matching returns the objects that the options find, for reading only.
+func (d *Desk) matching(ctx context.Context, list client.ObjectList, options ...client.ListOption) []v1alpha1.AccessObject {
 	if err := d.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		log.FromContext(ctx).Error(err, "could not list objects in the cache", "kind", d.Kind)
 		return nil
 	}
-	var out []types.NamespacedName
-	_ = meta.EachListItem(list, func(obj runtime.Object) error {
-		out = append(out, client.ObjectKeyFromObject(obj.(client.Object)))
+	return items(list)
+}
+
+// contenders returns the other objects of obj's project that have a claim.
+func (d *Desk) contenders(ctx context.Context, list client.ObjectList, claim string, obj v1alpha1.AccessObject) []types.NamespacedName {
+	peers := sync.OnceValues(func() (Peers, error) { return d.Peers(ctx, obj.ConnectionName()) })
+	found, err := d.sharing(ctx, list, ClaimIndex, claim, obj, func(context.Context) (Peers, error) { return peers() })
+	if err != nil {
+		log.FromContext(ctx).Error(err, "could not list objects in the cache", "kind", d.Kind)
 		return nil
-	})
+	}
+	var out []types.NamespacedName
+	for _, other := range found {
+		out = append(out, client.ObjectKeyFromObject(other))
+	}
+	return out
+}
+
+// ofConnection returns the objects of a connection, and those of its peers that
+// wait for another object to give up its claim: the connection may have ceased to
+// admit that one.
+func (d *Desk) ofConnection(ctx context.Context, list func() client.ObjectList, connection string) []types.NamespacedName {
+	var out []types.NamespacedName
+	for _, obj := range d.matching(ctx, list(), client.MatchingFields{ConnectionIndex: connection}) {
+		out = append(out, client.ObjectKeyFromObject(obj))
+	}
+	peers, err := d.Peers(ctx, connection)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "could not list ConsoleConnections in the cache")
+	}
+	for peer := range peers {
+		if peer == connection {
+			continue
+		}
+		for _, obj := range d.matching(ctx, list(), client.MatchingFields{ConnectionIndex: peer}) {
+			if reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); reason == v1alpha1.ReasonNameTaken {
+				out = append(out, client.ObjectKeyFromObject(obj))
+			}
+		}
+	}
+	return out
+}
+
+func requests(names []types.NamespacedName) []reconcile.Request {
+	out := make([]reconcile.Request, 0, len(names))
+	for _, name := range names {
+		out = append(out, reconcile.Request{NamespacedName: name})
+	}
 	return out
 }
 

@@ -85,6 +85,11 @@ func groupOf(spec *v1alpha1.ConsoleConnectionSpec, key string) string {
 	if spec.RateLimit.Group != "" {
 		return spec.RateLimit.Group
 	}
+	return keyDigest(spec, key)
+}
+
+// keyDigest identifies an endpoint and the key for it.
+func keyDigest(spec *v1alpha1.ConsoleConnectionSpec, key string) string {
 	sum := sha256.Sum256([]byte(strings.TrimRight(spec.Endpoint, "/") + "\x00" + key))
 	return "auto-" + hex.EncodeToString(sum[:6])
 }

@@ -297,7 +297,7 @@ func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 	}
 	configure(c, st.brake)
 	if st.link == nil || st.link.Project != project {
-		st.link, st.since = &access.Link{Project: project, Brake: st.brake}, time.Time{}
+		st.link, st.since = &access.Link{Project: project, Brake: st.brake, KeyDigest: keyDigest(&c.Spec, key)}, time.Time{}
 		project.Subscribe("ConsoleConnection/"+c.Name, func(console.Change) { r.wake(c.Name)() })
 		r.Links.Set(c.Name, st.link)
 	}

@@ -2,11 +2,14 @@ package team
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -80,24 +83,30 @@ func (b *bench) link() *access.Link {
 func newClient(t *testing.T, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	byClaim := func(o client.Object) []string {
-		t := o.(*v1alpha1.Team)
-		return []string{access.ClaimKey(t.ConnectionName(), t.Claim())}
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.Team{}, &v1alpha1.ConsoleConnection{}).
-		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, byClaim).
+		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, access.Indices[access.ClaimIndex]).
 		WithIndex(&v1alpha1.Team{}, idIndex, indices[idIndex]).
 		WithIndex(&v1alpha1.Team{}, intentIndex, indices[intentIndex]).
 		Build()
 }
 
-// object is a Team of that name with what change sets.
+// key is that of a Team by its name, in the namespace tenant unless it names another.
+func key(name string) types.NamespacedName {
+	if namespace, inside, ok := strings.Cut(name, "/"); ok {
+		return types.NamespacedName{Namespace: namespace, Name: inside}
+	}
+	return types.NamespacedName{Namespace: "tenant", Name: name}
+}
+
+// object is a Team of that name with what change sets; see [key].
 func object(name string, change func(*v1alpha1.Team)) *v1alpha1.Team {
-	team := &v1alpha1.Team{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: name, UID: types.UID(name), Generation: 1}}
+	team := &v1alpha1.Team{ObjectMeta: metav1.ObjectMeta{Namespace: key(name).Namespace, Name: key(name).Name, UID: types.UID(name), Generation: 1}}
 	if change != nil {
 		change(team)
 	}
@@ -125,7 +134,7 @@ func (b *bench) edit(t *testing.T, name string, change func(*v1alpha1.Team)) {
 func (b *bench) get(t *testing.T, name string) *v1alpha1.Team {
 	t.Helper()
 	team := &v1alpha1.Team{}
-	if err := b.Client.Get(t.Context(), types.NamespacedName{Namespace: "tenant", Name: name}, team); err != nil {
+	if err := b.Client.Get(t.Context(), key(name), team); err != nil {
 		t.Fatal(err)
 	}
 	return team
@@ -134,7 +143,7 @@ func (b *bench) get(t *testing.T, name string) *v1alpha1.Team {
 // once reconciles an object a single time.
 func (b *bench) once(t *testing.T, name string) ctrl.Result {
 	t.Helper()
-	result, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "tenant", Name: name}})
+	result, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(name)})
 	if err != nil {
 		t.Fatalf("reconcile %s: %v", name, err)
 	}
@@ -150,6 +159,15 @@ func (b *bench) reconcile(t *testing.T, name string) (result ctrl.Result) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	return result
+}
+
+// gone has a deleted object looked at until it is gone.
+func (b *bench) gone(t *testing.T, name string) {
+	t.Helper()
+	b.reconcile(t, name)
+	if err := b.Client.Get(t.Context(), key(name), &v1alpha1.Team{}); !apierrors.IsNotFound(err) {
+		t.Errorf("%s is still there: %v, %+v", name, err, b.get(t, name).Status.Conditions)
+	}
 }
 
 // reason is why the object is as it is.

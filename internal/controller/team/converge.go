@@ -2,6 +2,7 @@ package team
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -143,7 +144,12 @@ func (s *team) mayWrite(ctx context.Context, differences []console.Difference) (
 		v := s.unidentified()
 		return &v, nil
 	}
-	renames := slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })
+	renames := renames(differences)
+	if renames {
+		if v, err := s.awaitReserved(ctx); v != nil || err != nil {
+			return v, err
+		}
+	}
 	for _, other := range s.Link.Project.TeamsNamed(s.obj.ConsoleName()) {
 		if renames && other.ID != s.obj.Status.ID {
 			v := condition.Stuck(v1alpha1.ReasonAlreadyExists,
@@ -159,6 +165,10 @@ func (s *team) mayWrite(ctx context.Context, differences []console.Difference) (
 	return s.Memo.Refused(updating), nil
 }
 
+func renames(differences []console.Difference) bool {
+	return slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })
+}
+
 // update sends the whole merged definition.
 func (s *team) update(
 	ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference,
@@ -171,7 +181,19 @@ func (s *team) update(
 		// Who is in it must be known, or protected people could be removed.
 		definition.MembersKnown = have.MembersKnown
 	}
+	if renames(differences) {
+		ctx = console.BeforeSend(ctx, func() error { return s.reserve(ctx) })
+	}
 	_, err = s.Link.Project.UpdateTeam(ctx, by, id, definition)
+	switch class := console.ClassOf(err); {
+	case errors.Is(err, errReserved):
+		again := s.reserved()
+		return seen, &again, nil
+	case class == console.Ambiguous:
+		s.plans.leaveOpen(s.plan)
+	case err != nil:
+		s.plans.settle(s.plan)
+	}
 	if console.ClassOf(err) == console.Invalid {
 		if s.holdBack(err) {
 			again := condition.Progressing("The console refused an address; the rest is applied without it.")

@@ -10,16 +10,15 @@ import (
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
-	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
 const creating = "create"
 
-// errReserved stops a request to create a team while another Team's for the
-// same name is so recent that the cache may not show it yet.
-var errReserved = errors.New("another Team is creating a team of that name")
+// errReserved stops a request that gives a team a name while another Team's for
+// the same name is so recent that the cache may not show it yet.
+var errReserved = errors.New("another Team is taking that name")
 
 // reservedPause is how long the cache is given to show it.
 const reservedPause = time.Second
@@ -35,6 +34,9 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 	if v, err := s.awaitCreators(ctx); v != nil || err != nil {
 		return condition.Of(v), err
 	}
+	if v, err := s.awaitReserved(ctx); v != nil || err != nil {
+		return condition.Of(v), err
+	}
 	if v := s.Memo.Refused(creating); v != nil {
 		return *v, nil
 	}
@@ -45,8 +47,8 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 	definition := want.Merge(nil)
 	status := &s.obj.Status
 	sending := console.BeforeSend(ctx, func() error {
-		if !s.plans.reserve(access.ClaimKey(s.obj.ConnectionName(), name), s.plan) {
-			return errReserved
+		if err := s.reserve(ctx); err != nil {
+			return err
 		}
 		s.plan.lacked = 0
 		status.CreateIntent = &v1alpha1.CreateIntent{
@@ -60,15 +62,14 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 		s.plan.attempted(status.CreateIntent.Time.UnixMicro(), false)
 	}
 	if errors.Is(err, errReserved) {
-		v := condition.Progressing(fmt.Sprintf("Another Team is creating a team named %q just now; it is looked at again in a moment.", name))
-		v.RetryAfter = reservedPause
-		return v, nil
+		return s.reserved(), nil
 	}
 	if class := console.ClassOf(err); err != nil {
 		if class == console.Ambiguous {
 			return condition.Verdict{}, err
 		}
 		status.CreateIntent = nil
+		s.plans.settle(s.plan)
 		if class == console.Invalid {
 			return s.refusedCreate(began, err)
 		}
@@ -81,6 +82,52 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 	}
 	status.ID, status.Adopted, status.CreateIntent = made.ID, false, nil
 	return s.converge(ctx, s.Link.Project.Team(made.ID))
+}
+
+// awaitReserved returns the verdict, or the error, while a request of another Team
+// may give the name to a team without the view of the project showing it.
+func (s *team) awaitReserved(ctx context.Context) (*condition.Verdict, error) {
+	key, err := s.nameKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch end := s.plans.reservedFor(key, s.plan); {
+	case end.IsZero():
+		return nil, nil
+	case time.Now().Before(end):
+		v := s.reserved()
+		return &v, nil
+	default:
+		return nil, s.Link.Project.ReadTeams(s.Caller(quota.Change), end)
+	}
+}
+
+// reserve keeps the team's name for the request that is about to be sent.
+func (s *team) reserve(ctx context.Context) error {
+	key, err := s.nameKey(ctx)
+	if err != nil {
+		return err
+	}
+	if !s.plans.reserve(key, s.plan) {
+		return errReserved
+	}
+	return nil
+}
+
+// nameKey identifies the team's name among those of all projects.
+func (s *team) nameKey(ctx context.Context) (string, error) {
+	peers, err := s.Peers(ctx)
+	if err != nil {
+		return "", err
+	}
+	return peers.Key() + "\x00" + console.NameKey(s.obj.ConsoleName()), nil
+}
+
+// reserved is the verdict while the name is kept for another Team.
+func (s *team) reserved() condition.Verdict {
+	v := condition.Progressing(fmt.Sprintf("Another Team is giving its team the name %q just now; this one goes on by itself.", s.obj.ConsoleName()))
+	v.RetryAfter = reservedPause
+	return v
 }
 
 // refusedCreate deals with a definition that the console does not accept. An

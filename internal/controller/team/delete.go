@@ -86,8 +86,8 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 
 // takenOver reports whether another Team, that stays, stands for the team now.
 func (s *team) takenOver(ctx context.Context) (bool, error) {
-	others, err := s.claimants(ctx, s.obj.Status.ID)
-	return slices.ContainsFunc(others, func(o *v1alpha1.Team) bool { return o.DeletionTimestamp.IsZero() }), err
+	others, _, err := s.claimants(ctx, s.obj.Status.ID)
+	return slices.ContainsFunc(others, func(o v1alpha1.AccessObject) bool { return o.GetDeletionTimestamp() == nil }), err
 }
 
 // brake returns the verdict on a deletion that a person has to approve.

@@ -103,14 +103,15 @@ func (s *team) unclaimed(ctx context.Context) ([]console.Team, error) {
 	intent := s.obj.Status.CreateIntent
 	var out []console.Team
 	for _, named := range s.Link.Project.TeamsNamed(intent.Name) {
-		other := ""
+		var others []v1alpha1.AccessObject
 		if named.ID != "" {
 			var err error
-			if other, err = s.claimant(ctx, named.ID); err != nil {
+			// Also those that are not admitted: what they stand for is not new.
+			if others, err = s.Others(ctx, &v1alpha1.TeamList{}, idIndex, named.ID); err != nil {
 				return nil, err
 			}
 		}
-		if other == "" && !slices.Contains(intent.KnownIDs, named.ID) {
+		if len(others) == 0 && !slices.Contains(intent.KnownIDs, named.ID) {
 			out = append(out, named)
 		}
 	}
@@ -153,11 +154,15 @@ func (s *team) rank(ctx context.Context) (rank int, shown time.Time, err error) 
 // do not know yet, the oldest first. Whether the connection still admits them
 // makes no difference: the request was sent.
 func (s *team) creators(ctx context.Context, name string) ([]*v1alpha1.Team, error) {
-	out, err := s.others(ctx, intentIndex, name)
+	others, err := s.Others(ctx, &v1alpha1.TeamList{}, intentIndex, console.NameKey(name))
 	if err != nil {
-		return nil, fmt.Errorf("list Teams that are creating %q: %w", name, err)
+		return nil, err
 	}
-	slices.SortFunc(out, func(a, b *v1alpha1.Team) int { return access.ByAge(a, b) })
+	slices.SortFunc(others, access.ByAge)
+	out := make([]*v1alpha1.Team, 0, len(others))
+	for _, other := range others {
+		out = append(out, other.(*v1alpha1.Team))
+	}
 	return out, nil
 }
 

@@ -26,8 +26,8 @@ type plan struct {
 	// rivals are the intents of others for the same name, and since when they are
 	// known.
 	rivals map[string]time.Time
-	// creating is what was reserved for a request to create a team.
-	creating string
+	// reserved is the name that is kept for a request of this object.
+	reserved string
 	// heldBack are addresses that the console refused as unknown, and when.
 	heldBack map[string]time.Time
 	// lacked counts the incomplete listings in a row that lacked the team's
@@ -84,9 +84,17 @@ func (p *plan) missed(began time.Time) {
 type plans struct {
 	mu sync.Mutex
 	by map[types.NamespacedName]*plan
-	// reserved are the names for which a request to create a team was sent that
-	// the cache may not tell of yet.
-	reserved map[string]*plan
+	// reserved are the names for which a request was sent to create a team, or to
+	// rename one, that neither the cache nor a listing may show yet.
+	reserved map[string]*reservation
+}
+
+// A reservation keeps a name for one Team. end is set when the answer to the
+// request was lost: by then it has taken effect, if it does at all. It is kept
+// beyond that, because a listing from before does not show the effect.
+type reservation struct {
+	by  *plan
+	end time.Time
 }
 
 func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
@@ -107,28 +115,63 @@ func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
 	return known
 }
 
+// reservedFor returns until when a name is kept for another Team, zero when it is
+// free. When that has passed, only a listing from later shows what came of it.
+func (p *plans) reservedFor(name string, by *plan) (end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch known := p.reserved[name]; {
+	case known == nil || known.by == by:
+		return time.Time{}
+	case known.end.IsZero():
+		return time.Now().Add(reservedPause)
+	default:
+		return known.end
+	}
+}
+
 // reserve keeps a name for a request that is about to be sent, until the cache
 // shows the outcome. It is false while the name is another's.
 func (p *plans) reserve(name string, by *plan) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if holder := p.reserved[name]; holder != nil && holder != by {
+	if known := p.reserved[name]; known != nil && known.by != by && (known.end.IsZero() || time.Now().Before(known.end)) {
 		return false
 	}
 	p.release(by)
 	if p.reserved == nil {
-		p.reserved = map[string]*plan{}
+		p.reserved = map[string]*reservation{}
 	}
-	p.reserved[name], by.creating = by, name
+	p.reserved[name], by.reserved = &reservation{by: by}, name
 	return true
+}
+
+// settle ends a reservation whose request had no effect.
+func (p *plans) settle(by *plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.release(by)
+}
+
+// leaveOpen has a reservation end when a request whose answer was lost can have no
+// effect any more.
+func (p *plans) leaveOpen(by *plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.reserved[by.reserved]; known != nil && known.by == by {
+		known.end = time.Now().Add(rivalry)
+	}
 }
 
 // release needs p.mu.
 func (p *plans) release(by *plan) {
-	if by != nil && by.creating != "" {
-		delete(p.reserved, by.creating)
-		by.creating = ""
+	if by == nil || by.reserved == "" {
+		return
 	}
+	if known := p.reserved[by.reserved]; known != nil && known.by == by && known.end.IsZero() {
+		delete(p.reserved, by.reserved)
+	}
+	by.reserved = ""
 }
 
 func (p *plans) forget(name types.NamespacedName) {

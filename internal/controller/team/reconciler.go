@@ -5,6 +5,7 @@ package team
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -136,6 +137,9 @@ func (s *team) readLane() quota.Lane {
 func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
 	status := &s.obj.Status
 	if status.ID != "" {
+		if v, err := s.yield(ctx); v != nil || err != nil {
+			return nil, v, err
+		}
 		s.Link.Project.NoteExternalID(status.ID)
 		seen := s.Link.Project.Team(status.ID)
 		wanted, lane := seen.Unconfirmed || s.Requested(status.LastHandledReconcileAt), s.readLane()
@@ -187,49 +191,46 @@ func (s *team) lacks() error {
 	return s.Link.Project.ReadTeams(s.Caller(quota.Change), listing.StartedAt.Add(1))
 }
 
-// claimant returns the other Team, if any, that stands for the team of the
-// console with an id, whatever that team is called just now.
-func (s *team) claimant(ctx context.Context, id string) (string, error) {
-	others, err := s.claimants(ctx, id)
-	if err != nil || len(others) == 0 {
-		return "", err
-	}
-	return client.ObjectKeyFromObject(others[0]).String(), nil
-}
-
-// claimants returns the other Teams that stand for the team of the console with
-// an id. Who may not use the connection any more stands for nothing.
-func (s *team) claimants(ctx context.Context, id string) ([]*v1alpha1.Team, error) {
-	others, err := s.others(ctx, idIndex, id)
+// claimants returns the other Teams of the project that stand for the team of the
+// console with an id, whatever that team is called just now; admitted are those
+// that may use their connections, barred the rest.
+func (s *team) claimants(ctx context.Context, id string) (admitted, barred []v1alpha1.AccessObject, err error) {
+	others, err := s.Others(ctx, &v1alpha1.TeamList{}, idIndex, id)
 	if err != nil {
-		return nil, fmt.Errorf("list Teams for the id %s: %w", id, err)
+		return nil, nil, err
 	}
-	var out []*v1alpha1.Team
 	for _, other := range others {
-		ok, err := access.Admits(ctx, s.Client, s.Connection, other.Namespace)
+		ok, err := s.Admitted(ctx, other)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if ok {
-			out = append(out, other)
+			admitted = append(admitted, other)
+		} else {
+			barred = append(barred, other)
 		}
 	}
-	return out, nil
+	return admitted, barred, nil
 }
 
-// others returns the other Teams of the connection that an index has under a value.
-func (s *team) others(ctx context.Context, index, value string) ([]*v1alpha1.Team, error) {
-	list := &v1alpha1.TeamList{}
-	if err := s.Client.List(ctx, list, client.MatchingFields{index: access.ClaimKey(s.obj.ConnectionName(), value)}); err != nil {
+// yield gives up the team that the status names when another Team has the right
+// to it, as when two connections turn out to lead to one project. What the spec
+// asks for is then brought about anew.
+func (s *team) yield(ctx context.Context) (*condition.Verdict, error) {
+	others, _, err := s.claimants(ctx, s.obj.Status.ID)
+	others = slices.DeleteFunc(others, func(o v1alpha1.AccessObject) bool { return o.GetDeletionTimestamp() != nil })
+	if err != nil || len(others) == 0 {
 		return nil, err
 	}
-	var out []*v1alpha1.Team
-	for i := range list.Items {
-		if list.Items[i].UID != s.obj.UID {
-			out = append(out, &list.Items[i])
-		}
+	owner, err := access.First(append(others, s.obj), func(v1alpha1.AccessObject) (bool, error) { return true, nil })
+	if err != nil || owner.GetUID() == s.obj.UID {
+		return nil, err
 	}
-	return out, nil
+	v := condition.Progressing(fmt.Sprintf("Team %s stands for the console's team with id %s, so this object does no more.",
+		client.ObjectKeyFromObject(owner), s.obj.Status.ID))
+	v.RetryAfter = time.Millisecond
+	s.obj.GiveUp()
+	return &v, s.Record(ctx)
 }
 
 // unshownPause is how long to wait before a team that reads do not show, and
@@ -287,15 +288,19 @@ func (s *team) adopt(ctx context.Context, named []console.Team) (*console.Observ
 	if v, err := s.awaitCreators(ctx); v != nil || err != nil {
 		return nil, v, err
 	}
-	other, err := s.claimant(ctx, only.ID)
+	others, barred, err := s.claimants(ctx, only.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	if other != "" {
+	if len(others) > 0 {
 		v := condition.Stuck(v1alpha1.ReasonNameTaken,
-			"Team %s stands for the console's team with id %s, which is named %q just now, so it cannot be adopted. Rename one of the two, or delete the other Team.", other, only.ID, name)
+			"Team %s stands for the console's team with id %s, which is named %q just now, so it cannot be adopted. Rename one of the two, or delete the other Team.",
+			client.ObjectKeyFromObject(others[0]), only.ID, name)
 		v.RetryAfter = s.Interval()
 		return nil, &v, nil
+	}
+	if err := s.Supersede(ctx, barred); err != nil {
+		return nil, nil, err
 	}
 	s.obj.Status.ID, s.obj.Status.Adopted = only.ID, true
 	if err := s.Record(ctx); err != nil {

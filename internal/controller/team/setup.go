@@ -13,9 +13,10 @@ import (
 	"github.com/console-access/console-access-operator/internal/controller/access"
 )
 
-// Indices of Teams in the cache, beside those of [access.Index].
+// Indices of Teams in the cache, beside [access.Indices]. As those they do not
+// name the connection, because ids and intents belong to the project.
 const (
-	// idIndex finds the Team that stands for a team of the console, by its id.
+	// idIndex finds the Teams that stand for a team of the console, by its id.
 	idIndex = "id"
 	// intentIndex finds the Teams that may have created a team of a name, and do
 	// not know yet.
@@ -25,15 +26,16 @@ const (
 // indices are how their values come about.
 var indices = map[string]client.IndexerFunc{
 	idIndex: func(obj client.Object) []string {
-		t := obj.(*v1alpha1.Team)
-		return []string{access.ClaimKey(t.ConnectionName(), t.Status.ID)}
+		if id := obj.(*v1alpha1.Team).Status.ID; id != "" {
+			return []string{id}
+		}
+		return nil
 	},
 	intentIndex: func(obj client.Object) []string {
-		t := obj.(*v1alpha1.Team)
-		if t.Status.CreateIntent == nil {
-			return nil
+		if intent := obj.(*v1alpha1.Team).Status.CreateIntent; intent != nil {
+			return []string{console.NameKey(intent.Name)}
 		}
-		return []string{access.ClaimKey(t.ConnectionName(), t.Status.CreateIntent.Name)}
+		return nil
 	},
 }
 
@@ -61,9 +63,9 @@ func (r *Reconciler) changed(connection string, c console.Change) {
 		r.WakeAll(ctx, &v1alpha1.TeamList{}, connection)
 	}
 	for _, id := range c.TeamIDs {
-		r.WakeMatching(ctx, &v1alpha1.TeamList{}, idIndex, access.ClaimKey(connection, id))
+		r.WakeMatching(ctx, &v1alpha1.TeamList{}, connection, idIndex, id)
 	}
 	for _, name := range c.TeamNames {
-		r.WakeMatching(ctx, &v1alpha1.TeamList{}, access.ClaimIndex, access.ClaimKey(connection, name))
+		r.WakeMatching(ctx, &v1alpha1.TeamList{}, connection, access.ClaimIndex, console.NameKey(name))
 	}
 }

@@ -1,17 +1,18 @@
 package userrole
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -33,9 +34,10 @@ const (
 // real client and view, the simulated console.
 type bench struct {
 	*Reconciler
-	sim      *consolesim.Server
-	project  *console.Project
-	recorder *events.FakeRecorder
+	sim        *consolesim.Server
+	project    *console.Project
+	connection *v1alpha1.ConsoleConnection
+	recorder   *events.FakeRecorder
 	// restart has another process take the place of this one, until its end.
 	restart func() (end func())
 }
@@ -63,38 +65,49 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 			connect(connection)
 		}
 		scheme := runtime.NewScheme()
-		if err := v1alpha1.AddToScheme(scheme); err != nil {
-			t.Fatal(err)
+		for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
+			if err := add(scheme); err != nil {
+				t.Fatal(err)
+			}
 		}
-		b := &bench{sim: sim, project: project, recorder: events.NewFakeRecorder(1000)}
+		b := &bench{sim: sim, project: project, connection: connection, recorder: events.NewFakeRecorder(1000)}
 		b.restart = func() (end func()) {
 			var demotions console.Demotions
 			demotions.NoteFormer()
 			b.project = view(console.ShareDemotions(&demotions))
 			b.Memory, b.Links = &access.Memory{}, &access.Registry{}
-			b.Links.Set("default", &access.Link{Project: b.project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)})
+			b.Links.Set("default", b.link())
 			return b.project.Close
 		}
 		b.Reconciler = &Reconciler{Desk: access.Desk{
 			Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection).WithStatusSubresource(&v1alpha1.UserRole{}).
-				WithIndex(&v1alpha1.UserRole{}, access.ClaimIndex, func(o client.Object) []string {
-					role := o.(*v1alpha1.UserRole)
-					return []string{access.ClaimKey(role.ConnectionName(), role.Claim())}
-				}).Build(),
+				WithIndex(&v1alpha1.UserRole{}, access.ClaimIndex, access.Indices[access.ClaimIndex]).Build(),
 			Links: &access.Registry{}, Events: b.recorder, Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: "UserRole",
 			Metrics: metrics.New(prometheus.NewRegistry()),
 		}}
-		b.Links.Set("default", &access.Link{Project: project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)})
+		b.Links.Set("default", b.link())
 		test(t, b)
 	})
 }
 
+func (b *bench) link() *access.Link {
+	return &access.Link{Project: b.project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)}
+}
+
+// key is that of a UserRole by its name, in the namespace tenant unless it names another.
+func key(name string) types.NamespacedName {
+	if namespace, inside, ok := strings.Cut(name, "/"); ok {
+		return types.NamespacedName{Namespace: namespace, Name: inside}
+	}
+	return types.NamespacedName{Namespace: "tenant", Name: name}
+}
+
 func (b *bench) put(email, role string) { b.sim.PutUser(consolesim.User{Email: email, Role: role}) }
 
-// apply creates a UserRole, held in Kubernetes by a finalizer of the test's own.
+// apply creates a UserRole, see [key], held in Kubernetes by a finalizer of the test's own.
 func (b *bench) apply(t *testing.T, name, email, role string, change func(*v1alpha1.UserRoleSpec)) {
 	t.Helper()
-	obj := &v1alpha1.UserRole{ObjectMeta: metav1.ObjectMeta{Namespace: "tenant", Name: name, UID: types.UID(name), Generation: 1, Finalizers: []string{"test/keep"}}}
+	obj := &v1alpha1.UserRole{ObjectMeta: metav1.ObjectMeta{Namespace: key(name).Namespace, Name: key(name).Name, UID: types.UID(name), Generation: 1, Finalizers: []string{"test/keep"}}}
 	obj.Spec.Email, obj.Spec.Role = v1alpha1.EmailAddress(email), v1alpha1.RoleName(role)
 	if change != nil {
 		change(&obj.Spec)
@@ -110,7 +123,7 @@ func (b *bench) reconcile(t *testing.T, name string) (result ctrl.Result) {
 	t.Helper()
 	for range 10 {
 		var err error
-		if result, err = b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "tenant", Name: name}}); err != nil {
+		if result, err = b.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(name)}); err != nil {
 			t.Fatalf("reconcile %s: %v", name, err)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -131,7 +144,7 @@ func (b *bench) delete(t *testing.T, name string) bool {
 func (b *bench) get(t *testing.T, name string) *v1alpha1.UserRole {
 	t.Helper()
 	obj := &v1alpha1.UserRole{}
-	if err := b.Client.Get(t.Context(), types.NamespacedName{Namespace: "tenant", Name: name}, obj); err != nil {
+	if err := b.Client.Get(t.Context(), key(name), obj); err != nil {
 		t.Fatal(err)
 	}
 	return obj
@@ -157,7 +170,7 @@ func (b *bench) has(t *testing.T, email, role string) {
 // once reconciles an object a single time.
 func (b *bench) once(t *testing.T, name string) {
 	t.Helper()
-	if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "tenant", Name: name}}); err != nil {
+	if _, err := b.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(name)}); err != nil {
 		t.Fatalf("reconcile %s: %v", name, err)
 	}
 }

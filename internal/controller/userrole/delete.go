@@ -38,7 +38,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
 	}
-	owner, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Admits: func(string) (bool, error) { return true, nil }})
+	owner, _, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Counts: func(v1alpha1.AccessObject) (bool, error) { return true, nil }})
 	if err != nil || owner != nil || s.guarded("") != nil {
 		return nil, err
 	}

@@ -73,6 +73,11 @@ func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
 	if err := s.Hold(ctx); err != nil {
 		return condition.Verdict{}, err
 	}
+	if s.obj.Spec.Mode != v1alpha1.ModeObserve {
+		if err := s.SupersedeBarred(ctx); err != nil {
+			return condition.Verdict{}, err
+		}
+	}
 	user, v, err := s.observe(ctx)
 	if v != nil || err != nil {
 		return condition.Of(v), err

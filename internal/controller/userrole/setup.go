@@ -21,7 +21,7 @@ func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, options contro
 				r.WakeAll(context.Background(), lists(), connection)
 			}
 			for _, email := range c.Emails {
-				r.WakeMatching(context.Background(), lists(), access.ClaimIndex, access.ClaimKey(connection, email))
+				r.WakeMatching(context.Background(), lists(), connection, access.ClaimIndex, email)
 			}
 		})
 		r.WakeAll(context.Background(), lists(), connection)
