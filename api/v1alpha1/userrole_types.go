@@ -131,7 +131,7 @@ type UserRoleStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Connection",type=string,JSONPath=`.spec.connectionRef.name`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !(has(oldSelf.status.lastSyncTime) || has(oldSelf.status.previousRole)) || self.spec.connectionRef.name == oldSelf.spec.connectionRef.name",message="spec.connectionRef is immutable once something was done for the object in the console; delete the object and create it anew",fieldPath=".spec.connectionRef"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !(has(oldSelf.status.lastSyncTime) || has(oldSelf.status.previousRole) || has(oldSelf.status.invitedAt)) || self.spec.connectionRef.name == oldSelf.spec.connectionRef.name",message="spec.connectionRef is immutable once something was done for the object in the console; delete the object and create it anew",fieldPath=".spec.connectionRef"
 type UserRole struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

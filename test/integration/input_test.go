@@ -152,6 +152,14 @@ func TestImmutableFields(t *testing.T) {
 		t.Errorf("while it is being created: %v, want it refused as immutable", err)
 	}
 	harness.SetStatus(e, early, func(team *v1alpha1.Team) { team.Status.CreateIntent = nil })
+	// And the invitation of a person who has not joined yet.
+	invited := e.UserRole("new@example.com", "Member", func(s *v1alpha1.UserRoleSpec) { s.WhenMissing = v1alpha1.WhenMissingInvite })
+	e.Create(invited)
+	e.WaitReason(invited, v1alpha1.ReasonInvited)
+	err = harness.TryUpdate(e, invited, func(role *v1alpha1.UserRole) { role.Spec.ConnectionRef.Name = "other" })
+	if err == nil || !strings.Contains(err.Error(), "immutable") {
+		t.Errorf("while the person is invited: %v, want it refused as immutable", err)
+	}
 	// The spelling of an address may change, and so may the connection of what
 	// was never synced.
 	harness.Update(e, role, func(role *v1alpha1.UserRole) { role.Spec.Email = "Alan@Example.com" })
@@ -159,5 +167,5 @@ func TestImmutableFields(t *testing.T) {
 		team.Spec.ConnectionRef.Name, team.Spec.Suspend = e.Connection.Name, false
 	})
 	e.WaitReady(role, early)
-	e.WantWrites(0, "createTeam", "createTeam")
+	e.WantWrites(0, "createTeam", "inviteUsers", "createTeam")
 }
