@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,6 +128,9 @@ func gaveUp(obj v1alpha1.AccessObject) bool {
 // connection, or that claims what another one owns; see [Claims] for list and has.
 func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
 	ok, err := s.Admitted(ctx, s.Obj)
+	if errors.Is(err, errNamespaceUnknown) {
+		return unknownNamespace(s.Name.Namespace), nil
+	}
 	if err != nil {
 		return nil, err
 	}

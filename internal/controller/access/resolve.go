@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,7 +66,12 @@ func Resolve(ctx context.Context, c client.Reader, links *Registry, obj v1alpha1
 	return connection, link, nil, nil
 }
 
-// Admits reports whether a connection may be used from a namespace.
+// errNamespaceUnknown says that the cache does not have a namespace yet, which may
+// be newer than the object in it.
+var errNamespaceUnknown = errors.New("the namespace is not known yet")
+
+// Admits reports whether a connection may be used from a namespace. What the cache
+// does not have is neither admitted nor refused.
 func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleConnection, namespace string) (bool, error) {
 	allowed := connection.Spec.AllowedNamespaces
 	if allowed.From != v1alpha1.NamespacesFromSelector {
@@ -79,10 +85,23 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 		return false, nil //nolint:nilerr // a selector that means nothing admits nobody
 	}
 	ns := &corev1.Namespace{}
-	if err := c.Get(ctx, types.NamespacedName{Name: namespace}, ns); err != nil {
-		return false, client.IgnoreNotFound(fmt.Errorf("read namespace %q: %w", namespace, err))
+	switch err := c.Get(ctx, types.NamespacedName{Name: namespace}, ns); {
+	case apierrors.IsNotFound(err):
+		return false, fmt.Errorf("namespace %q: %w", namespace, errNamespaceUnknown)
+	case err != nil:
+		return false, fmt.Errorf("read namespace %q: %w", namespace, err)
 	}
 	return selector.Matches(labels.Set(ns.Labels)), nil
+}
+
+// namespacePause is how long the cache is given to show a namespace.
+const namespacePause = time.Second
+
+// unknownNamespace is the outcome for an object whose namespace the cache lacks.
+func unknownNamespace(namespace string) *condition.Verdict {
+	v := condition.Progressing(fmt.Sprintf("The operator does not know namespace %q yet; it looks again in a moment.", namespace))
+	v.RetryAfter = namespacePause
+	return &v
 }
 
 // Since is when a listing must have begun that the object is compared with. What
@@ -90,15 +109,20 @@ func Admits(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleCo
 // such as a team of that name: a listing from long before anybody asked for it,
 // such as from before an outage, is too old. How long it waits for its turn then
 // makes no difference, lest a roll-out reads the same over and over. With drift
-// ignored, nothing else would ever read a listing again.
+// ignored, nothing else would ever read a listing again for what is not Ready.
 func (s *Scope) Since() time.Time {
+	ready := condition.IsReady(s.Obj.Sync().Conditions, s.Obj.GetGeneration())
 	switch {
+	case s.ignoresDrift() && !ready:
+		return time.Now().Add(-s.Interval())
 	case s.Obj.Sync().SyncedGeneration == s.Obj.GetGeneration():
 		return time.Time{}
-	case s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore:
-		return time.Now().Add(-s.Interval())
 	case s.Memo.Seen.IsZero():
 		return time.Time{}
 	}
 	return s.Memo.Seen.Add(-max(s.Interval(), time.Minute))
+}
+
+func (s *Scope) ignoresDrift() bool {
+	return s.Connection != nil && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore
 }

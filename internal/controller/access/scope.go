@@ -305,7 +305,17 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 	case err != nil:
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
+	return ctrl.Result{RequeueAfter: s.retryAfter(v)}, nil
+}
+
+// retryAfter is when an object is looked at again that nothing else may wake: where
+// drift is ignored, no listing is read of which it could learn that something ended
+// what stalls it.
+func (s *Scope) retryAfter(v condition.Verdict) time.Duration {
+	if v.RetryAfter == 0 && v.State == condition.Stalled && s.ignoresDrift() {
+		return s.Interval()
+	}
+	return v.RetryAfter
 }
 
 // noteWait measures how long the object's call waited for its turn.

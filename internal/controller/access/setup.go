@@ -175,9 +175,11 @@ func (d *Desk) overwritten() handler.EventHandler {
 	}
 }
 
+// labelsChanged lets through what may change whether a connection admits a
+// namespace. One that is new may reach the cache after an object in it.
 func labelsChanged() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
+		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
 		DeleteFunc: func(event.DeleteEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			return !labels.Equals(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
