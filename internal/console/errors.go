@@ -39,6 +39,9 @@ type Error struct {
 	// Message is the console's own message, bounded and free of control
 	// characters; empty when it gave none.
 	Message string
+	// Rejected are the addresses, as they were sent, that the console names as
+	// the reason why it refused the request.
+	Rejected []string
 	// RetryAfter is how long a throttling console asked to wait; 0 when it
 	// did not say.
 	RetryAfter time.Duration

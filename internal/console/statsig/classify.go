@@ -65,9 +65,12 @@ func (c *Client) classify(k *call, x *exchange) error {
 	f, own := failure{}, false
 	if x.err == nil {
 		f, own = readFailure(x.status, x.body)
-		e.Message = c.cleanMessage(f.message)
+		e.Message = c.cleanMessage(f.text())
 	}
 	e.Class = classOf(k, x.status, own)
+	if e.Class == console.Invalid || e.Class == console.NotFound {
+		e.Rejected = f.rejected(k.sent)
+	}
 	switch e.Class {
 	case console.Unauthorized:
 		// The documented message repeats the key.

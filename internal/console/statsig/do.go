@@ -29,6 +29,8 @@ type call struct {
 	method string
 	// body is marshalled as JSON; nil sends none.
 	body any
+	// sent are the addresses in the body, by the names of their lists.
+	sent []addressList
 	// limit of a successful answer in bytes; 0 is maxItemBytes.
 	limit int64
 }

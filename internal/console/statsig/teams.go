@@ -39,7 +39,7 @@ func (c *Client) CreateTeam(ctx context.Context, by quota.Request, team console.
 	if team.Description != "" {
 		body.Description = &team.Description
 	}
-	k := call{op: "create team", endpoint: teamsPath, method: http.MethodPost, body: body}
+	k := call{op: "create team", endpoint: teamsPath, method: http.MethodPost, body: body, sent: body.people()}
 	return send(ctx, c, by, k, decodeSingle(func(raw json.RawMessage) (console.Team, error) {
 		made, err := decodeTeam(raw)
 		if err == nil && strings.TrimSpace(made.Name) != strings.TrimSpace(team.Name) {
@@ -59,7 +59,7 @@ func (c *Client) UpdateTeam(ctx context.Context, by quota.Request, id string, te
 	body := newTeamBody(team)
 	// Always sent, so that it can be emptied.
 	body.Description = &team.Description
-	k.body = body
+	k.body, k.sent = body, body.people()
 	return c.oneTeam(ctx, by, k, id)
 }
 
@@ -108,6 +108,10 @@ func newTeamBody(team console.Team) teamBody {
 		Admins:       orEmpty(team.Admins),
 		teamDefaults: newTeamDefaults(team),
 	}
+}
+
+func (b *teamBody) people() []addressList {
+	return []addressList{{"members", b.Members}, {"admins", b.Admins}}
 }
 
 // teamDefaults are the fields of a team that read as they are written.

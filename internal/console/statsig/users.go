@@ -63,6 +63,7 @@ func (c *Client) Invite(ctx context.Context, by quota.Request, invitation consol
 		Role   string   `json:"role"`
 		Emails []string `json:"emails"`
 	}(invitation)
+	k.sent = []addressList{{"emails", invitation.Emails}}
 	_, err := send(ctx, c, by, k, decodeDone)
 	return err
 }
