@@ -84,19 +84,24 @@ func (s *Scope) contested(differences []console.Difference) *condition.Verdict {
 	if len(fought) > 0 {
 		s.Emit(corev1.EventTypeWarning, "Contested", "Compare", "Somebody else keeps changing %s in the console; let only one of the two manage it.", fields(fought))
 	}
-	// The write may wait for its turn, and be looked at again until then.
-	s.Memo.counted = true
+	// The write may wait for its turn, and be looked at again until then. It counts
+	// when it was answered: one that is refused corrects nothing.
+	s.Memo.counted, s.Memo.correcting = true, nil
 	for _, d := range differences {
-		s.Memo.corrections[d.Field] = append(s.Memo.corrections[d.Field], now)
+		s.Memo.correcting = append(s.Memo.correcting, d.Field)
 	}
 	return nil
 }
 
-// Wrote notes the answer to a write, and returns whether another one may
-// follow at once if the answer is not what the spec says.
+// Wrote counts an answered write. After MaxAttempts the next one waits for the
+// drift interval.
 func (s *Scope) Wrote() {
 	s.Memo.Attempts++
 	s.Memo.LastWrite = time.Now()
+	for _, field := range s.Memo.correcting {
+		s.Memo.corrections[field] = append(s.Memo.corrections[field], s.Memo.LastWrite)
+	}
+	s.Memo.correcting = nil
 }
 
 func (s *Scope) differs(differences []console.Difference, why string) condition.Verdict {

@@ -35,9 +35,11 @@ type Memo struct {
 	Seen, Queued time.Time
 	// Drifted: the difference that is being written away was not asked for.
 	Drifted bool
-	// corrections are when drift of a field was corrected, by the field; counted
-	// says that the difference being written away now is among them.
+	// corrections are when drift of a field was corrected, by the field; correcting
+	// are the fields that the write under way is to correct. counted says that this
+	// was decided for the difference being written away now.
 	corrections map[string][]time.Time
+	correcting  []string
 	counted     bool
 	// foreign counts the answers in a row that were not the console's own.
 	foreign int
@@ -151,4 +153,5 @@ func precedes(read, written string) bool {
 // Reset ends an episode: the console holds what the spec says.
 func (m *Memo) Reset() {
 	m.Attempts, m.LastWrite, m.Began, m.Drifted, m.counted, m.refusals, m.foreign = 0, time.Time{}, time.Time{}, false, false, nil, 0
+	m.correcting = nil
 }

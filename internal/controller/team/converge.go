@@ -15,7 +15,12 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-const updating = "update"
+// What refused writes are remembered as.
+const (
+	updating = "update"
+	// revoking is an update that only takes access away.
+	revoking = "revoke"
+)
 
 // converge compares the team with the spec, and writes the difference away: at
 // most twice, when the console does not keep what it was sent.
@@ -43,8 +48,14 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
 			return *v, nil
 		}
+		doing := updating
 		if v, err := s.mayWrite(ctx, differences); v != nil || err != nil {
-			return condition.Of(v), err
+			part, ok := revocation(want, &seen.Value, differences)
+			if err != nil || !ok || s.obj.Status.ID == "" || s.Memo.Refused(revoking) != nil {
+				return condition.Of(v), err
+			}
+			// What must not be written, or is refused, holds up no removal.
+			want, differences, doing = part, part.Diff(&seen.Value), revoking
 		}
 		if !refreshed && s.mayRefresh(want, seen) {
 			refreshed = true
@@ -53,11 +64,11 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 			}
 			continue
 		}
-		answer, v, err := s.update(ctx, want, seen.Value, differences)
+		answer, v, err := s.update(ctx, doing, want, seen.Value, differences)
 		if v != nil || err != nil {
 			return condition.Of(v), err
 		}
-		seen, wrote = answer, true
+		seen, wrote = answer, s.Memo.Attempts > 0
 	}
 }
 
@@ -108,8 +119,11 @@ func (s *team) matched(want console.DesiredTeam, seen console.Observation[consol
 	}
 	specified := Specified(s.obj)
 	notAdded, notRemoved := KeepProtected(&specified, &seen.Value, s.Connection.Spec.ProtectedUsers)
-	missing := s.missing(specified, &seen.Value)
+	missing, refused := s.unfit(specified, &seen.Value)
 	s.Link.Project.Await(s.Key(), missing, s.Wake(access.PriorityRelease))
+	if len(refused) > 0 {
+		return s.withoutRefused(missing, refused)
+	}
 	if len(missing) > 0 {
 		s.Memo.Reset()
 		return condition.Waiting(v1alpha1.ReasonUserNotFound,
@@ -169,9 +183,10 @@ func renames(differences []console.Difference) bool {
 	return slices.ContainsFunc(differences, func(d console.Difference) bool { return d.Field == "name" })
 }
 
-// update sends the whole merged definition.
+// update sends the whole merged definition. A refusal is no error: it is remembered,
+// as what was being done or of the people it names, and the team is as it was.
 func (s *team) update(
-	ctx context.Context, want console.DesiredTeam, have console.Team, differences []console.Difference,
+	ctx context.Context, doing string, want console.DesiredTeam, have console.Team, differences []console.Difference,
 ) (seen console.Observation[console.Team], v *condition.Verdict, err error) {
 	began := time.Now()
 	id := s.obj.Status.ID
@@ -195,16 +210,13 @@ func (s *team) update(
 		s.plans.settle(s.plan)
 	}
 	if console.ClassOf(err) == console.Invalid {
-		if s.holdBack(err) {
-			again := condition.Progressing("The console refused an address; the rest is applied without it.")
-			again.RetryAfter = time.Millisecond
-			return seen, &again, nil
+		if !s.holdBack(err, want, &have) {
+			refused, _ := condition.FromError(err, s.Interval())
+			s.Memo.Refuse(doing, refused)
+			// It may be refused because the team is gone: the next listing tells.
+			_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)
 		}
-		refused, _ := condition.FromError(err, s.Interval())
-		s.Memo.Refuse(updating, refused)
-		// It may be refused because the team is gone: the next listing tells.
-		_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)
-		return seen, &refused, nil
+		return s.Link.Project.Team(id), nil, nil
 	}
 	if err != nil {
 		return seen, nil, err

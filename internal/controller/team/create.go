@@ -71,7 +71,7 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 		status.CreateIntent = nil
 		s.plans.settle(s.plan)
 		if class == console.Invalid {
-			return s.refusedCreate(began, err)
+			return s.refusedCreate(began, want, err)
 		}
 		return condition.Verdict{}, err
 	}
@@ -131,10 +131,10 @@ func (s *team) reserved() condition.Verdict {
 }
 
 // refusedCreate deals with a definition that the console does not accept. An
-// address it names as unknown is held back; a team of that name may have
+// address it names is held back; a team of that name may have
 // appeared since the listing was read, so that is read again.
-func (s *team) refusedCreate(began time.Time, err error) (condition.Verdict, error) {
-	if s.holdBack(err) {
+func (s *team) refusedCreate(began time.Time, want console.DesiredTeam, err error) (condition.Verdict, error) {
+	if s.holdBack(err, want, nil) {
 		v := condition.Progressing("The console refused an address; the team is created without it.")
 		v.RetryAfter = time.Millisecond
 		return v, nil

@@ -1,7 +1,6 @@
 package team
 
 import (
-	"regexp"
 	"slices"
 	"time"
 
@@ -62,8 +61,9 @@ func metrics(list []v1alpha1.Metric) []console.Metric {
 	return out
 }
 
-// desired is what the spec says, less the people who are not in the project
-// yet: one unknown address must not keep the rest from being applied. Nobody
+// desired is what the spec says, less the people who are not in the project yet,
+// and less what the console refuses to give somebody: one address must not keep the
+// rest from being applied, least of all a removal. Nobody
 // whom the team has is left out, whatever the listing of users says. Protected
 // people stay in the team or out of it, whatever the spec says.
 func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
@@ -75,64 +75,15 @@ func (s *team) desired(have *console.Team) (console.DesiredTeam, error) {
 		return want, err
 	}
 	KeepProtected(&want, have, s.Connection.Spec.ProtectedUsers)
-	missing := s.missing(want, have)
+	missing, refused := s.unfit(want, have)
 	absent := func(email string) bool { return slices.Contains(missing, console.EmailKey(email)) }
 	for _, people := range []*[]string{&want.Members, &want.Admins} {
 		if *people != nil {
 			*people = slices.DeleteFunc(slices.Clone(*people), absent)
 		}
 	}
+	leaveOut(&want, have, refused)
 	return want, nil
-}
-
-// missing returns, sorted, the desired addresses that cannot be in the team yet.
-func (s *team) missing(want console.DesiredTeam, have *console.Team) []string {
-	in := map[string]bool{}
-	if have != nil && have.MembersKnown {
-		for _, email := range slices.Concat(have.Members, have.Admins) {
-			in[console.EmailKey(email)] = true
-		}
-	}
-	complete := s.Link.Project.UsersRead().Complete
-	var out []string
-	for _, email := range slices.Concat(want.Members, want.Admins) {
-		key := console.EmailKey(email)
-		seen := s.Link.Project.User(email)
-		refused, held := s.plan.heldBack[key]
-		gone := seen.Presence == console.Absent || seen.Presence == console.NotListed && complete
-		if gone {
-			delete(s.plan.heldBack, key)
-		}
-		// Who was refused is sent again when a later look found them there.
-		held = held && !(seen.Presence == console.Present && seen.At.After(refused))
-		if (gone || held) && !in[key] {
-			out = append(out, key)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// address finds what is, in lower case, an e-mail address in a text.
-var address = regexp.MustCompile(`[a-z0-9.!#$&*+=?^_{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)+`)
-
-// holdBack notes the addresses that a refusal names, and reports whether it
-// named any that had been sent. An address that is refused again after it was
-// found in the project is not held back again: that would go on for ever.
-func (s *team) holdBack(err error) bool {
-	refused, ok := console.AsError(err)
-	if !ok {
-		return false
-	}
-	said := address.FindAllString(console.EmailKey(refused.Message), -1)
-	found := false
-	for _, email := range slices.Concat(s.obj.Spec.Members, s.obj.Spec.Admins) {
-		key := console.EmailKey(string(email))
-		if _, before := s.plan.heldBack[key]; !before && slices.Contains(said, key) {
-			s.plan.heldBack[key], found = time.Now(), true
-		}
-	}
-	return found
 }
 
 // mayRefresh reports whether a write needs a newer observation: it sends the

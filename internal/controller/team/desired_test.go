@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -17,7 +16,7 @@ func (b *bench) bare(change func(*v1alpha1.Team)) *team {
 	obj := object("compilers", change)
 	return &team{
 		Scope: &access.Scope{Desk: &b.Desk, Obj: obj, Memo: &access.Memo{}, Connection: b.connection, Link: b.Links.Get("default")},
-		obj:   obj, plan: &plan{heldBack: map[string]time.Time{}},
+		obj:   obj, plan: &plan{heldBack: map[string]heldAddress{}},
 	}
 }
 
@@ -63,41 +62,6 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-func TestHoldBack(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		refusal := func(message string) error {
-			return fmt.Errorf("update: %w", &console.Error{Class: console.Invalid, Op: "update team", Message: message})
-		}
-		for _, tt := range []struct {
-			message string
-			want    []string
-		}{
-			{"joann@example.com is not a user of this project.", []string{"joann@example.com"}},
-			{"Unknown: 'JOANN@example.com', <ann@example.com>.", []string{"ann@example.com", "joann@example.com"}},
-			{"Not in the project: ann@example.com", []string{"ann@example.com"}},
-			{"ann@example.com.au and x@example.com are unknown", nil},
-			{"no such metric", nil},
-			{"", nil},
-		} {
-			s := b.bare(func(team *v1alpha1.Team) {
-				team.Spec.Members, team.Spec.Admins = emails("Ann@example.com"), emails("joann@example.com")
-			})
-			if found := s.holdBack(refusal(tt.message)); found != (tt.want != nil) {
-				t.Errorf("%q: found %v", tt.message, found)
-			}
-			if s.holdBack(refusal(tt.message)) {
-				t.Errorf("%q: found a second time, which would go on for ever", tt.message)
-			}
-			if got := s.missing(Specified(s.obj), nil); !slices.Equal(got, tt.want) {
-				t.Errorf("%q holds back %v, want %v", tt.message, got, tt.want)
-			}
-		}
-		if b.bare(nil).holdBack(fmt.Errorf("not the console's")) {
-			t.Error("an error that is not the console's names an address")
-		}
-	})
-}
-
 // Nobody whom the team has is ever left out, and nobody for the lack of a
 // complete listing.
 func TestMissing(t *testing.T) {
@@ -109,7 +73,7 @@ func TestMissing(t *testing.T) {
 		s := b.bare(spec)
 		check := func(when string, have *console.Team, want ...string) {
 			t.Helper()
-			if got := s.missing(Specified(s.obj), have); !slices.Equal(got, want) {
+			if got, _ := s.unfit(Specified(s.obj), have); !slices.Equal(got, want) {
 				t.Errorf("%s: %v is missing, want %v", when, got, want)
 			}
 		}

@@ -28,8 +28,8 @@ type plan struct {
 	rivals map[string]time.Time
 	// reserved is the name that is kept for a request of this object.
 	reserved string
-	// heldBack are addresses that the console refused as unknown, and when.
-	heldBack map[string]time.Time
+	// heldBack are the people whom the console refused, by their keys.
+	heldBack map[string]heldAddress
 	// lacked counts the incomplete listings in a row that lacked the team's
 	// name, the last of which began at lackedAt.
 	lacked   int
@@ -106,7 +106,7 @@ func (p *plans) of(name types.NamespacedName, obj *v1alpha1.Team) *plan {
 	known, ok := p.by[name]
 	if !ok || known.uid != obj.UID {
 		p.release(known)
-		known = &plan{uid: obj.UID, heldBack: map[string]time.Time{}}
+		known = &plan{uid: obj.UID, heldBack: map[string]heldAddress{}}
 		p.by[name] = known
 	}
 	if obj.Status.CreateIntent == nil {
