@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		o.token = rand.Text()
 	}
 
-	serving, caPEM, err := listen(o.bindAddress, o.port)
+	serving, caPEM, err := listen(ctx, o.bindAddress, o.port)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := writeKubeconfig(o.kubeconfig, address, o.token, caPEM); err != nil {
 		return err
 	}
-	defer os.Remove(o.kubeconfig)
+	defer func() { _ = os.Remove(o.kubeconfig) }()
 	fmt.Fprintf(out, "controlplane: serving %s, kubeconfig %s\n", address, o.kubeconfig)
 	<-ctx.Done()
 	return nil

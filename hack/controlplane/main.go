@@ -85,9 +85,10 @@ func parseFlags(args []string) (options, error) {
 	flags.IntVar(&o.port, "port", 0, "`port` to listen on; 0 takes a free one")
 	flags.StringVar(&o.dataDir, "data-dir", "", "`directory` for etcd's data, kept at exit for the next start (default a temporary one, removed at exit)")
 	flags.StringVar(&o.token, "token", "", "bearer `token` of the user admin, who may do everything (default a random one)")
-	flags.BoolVar(&o.exitOnStdinEOF, "exit-on-stdin-eof", false, "exit when standard input ends too: a parent that holds the other end of a pipe takes the server with it, however it dies")
+	flags.BoolVar(&o.exitOnStdinEOF, "exit-on-stdin-eof", false, "exit when standard input ends too: "+
+		"a parent that holds the other end of a pipe takes the server with it, however it dies")
 	flags.IntVarP(&o.verbosity, "verbosity", "v", 0, "log `level`: 0 logs errors only, 1 to 10 ever more, all to standard error")
-	flags.Usage = func() { fmt.Print(usage + flags.FlagUsages()) }
+	flags.Usage = func() { fmt.Fprint(os.Stdout, usage+flags.FlagUsages()) }
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

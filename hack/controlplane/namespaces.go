@@ -155,6 +155,9 @@ func (r *finalizeREST) New() runtime.Object { return r.store.New() }
 func (r *finalizeREST) Destroy() {}
 
 // Update implements rest.Updater.
-func (r *finalizeREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, validateCreate rest.ValidateObjectFunc, validateUpdate rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
+func (r *finalizeREST) Update(
+	ctx context.Context, name string, info rest.UpdatedObjectInfo, validateCreate rest.ValidateObjectFunc,
+	validateUpdate rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions,
+) (runtime.Object, bool, error) {
 	return r.store.Update(ctx, name, info, validateCreate, validateUpdate, false, options)
 }

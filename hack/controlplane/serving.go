@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,7 +26,7 @@ const certificateLifetime = 30 * 24 * time.Hour
 
 // listen opens the port and makes the certificate, which is its own authority,
 // in PEM.
-func listen(address string, port int) (serving *genericapiserver.SecureServingInfo, caPEM []byte, err error) {
+func listen(ctx context.Context, address string, port int) (serving *genericapiserver.SecureServingInfo, caPEM []byte, err error) {
 	ip := net.ParseIP(address)
 	if ip == nil || !ip.IsLoopback() {
 		return nil, nil, fmt.Errorf("--bind-address %q is no loopback IP address: this server is not made to be reached from other machines", address)
@@ -38,7 +39,7 @@ func listen(address string, port int) (serving *genericapiserver.SecureServingIn
 	if err != nil {
 		return nil, nil, fmt.Errorf("load the serving certificate: %w", err)
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(address, fmt.Sprint(port)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the port: %w", err)
 	}
@@ -101,7 +102,7 @@ func writeKubeconfig(path, server, token string, caPEM []byte) error {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
-		os.Remove(file.Name())
+		_ = os.Remove(file.Name())
 		return fmt.Errorf("write the kubeconfig: %w", err)
 	}
 	return nil

@@ -41,7 +41,8 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("say what to do\n" + usage)
+		fmt.Fprint(out, usage)
+		return errors.New("say what to do, as above")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -62,7 +63,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case args[0] == "push" && *dir != "" && flags.NArg() == 1:
 		return push(ctx, *dir, flags.Arg(0), out)
 	}
-	return errors.New("these arguments are not understood\n" + usage)
+	fmt.Fprint(out, usage)
+	return errors.New("these arguments are not understood; give them as above")
 }
 
 // A source is what programs were built from.

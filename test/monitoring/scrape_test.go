@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/model/value"
@@ -88,7 +89,7 @@ func (h *history) take(t *testing.T, url string) (scrape, error) {
 
 // append stores a sample as Prometheus does: with the target's labels.
 func (h *history) append(appender storage.Appender, series labels.Labels, value float64) error {
-	name := series.Get(labels.MetricName)
+	name := series.Get(model.MetricNameLabel)
 	if h.labels[name] == nil {
 		h.labels[name] = map[string]bool{}
 	}

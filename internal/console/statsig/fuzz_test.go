@@ -148,7 +148,7 @@ func emptied(t console.Team) console.Team {
 // error that is fit to be shown, and never both; a redirect is not followed; an
 // answer that is no success is never taken for one; and absence is believed
 // only when the console itself says so.
-func FuzzAnswer(f *testing.F) { //nolint:gocyclo // each condition is a property of its own
+func FuzzAnswer(f *testing.F) {
 	f.Add(200, []byte(ada), "", "")
 	f.Add(200, []byte(`{"data":{"name":"T","members":[{"email":"a@x.io"},{}]}}`), "", "")
 	f.Add(204, []byte(nil), "", "")
