@@ -17,6 +17,8 @@ type AccessObject interface {
 	ConnectionName() string
 	// Claim is what no two objects of one project may both stand for.
 	Claim() string
+	// Suspended reports whether the spec suspends the object.
+	Suspended() bool
 	// GiveUp has the status forget that the object stands for what it claims.
 	GiveUp()
 	// Sync is the part of the status that all kinds have.
@@ -53,6 +55,9 @@ func (t *Team) Journal() any {
 	return TeamStatus{ID: t.Status.ID, Adopted: t.Status.Adopted, CreateIntent: t.Status.CreateIntent}
 }
 
+// Suspended implements [AccessObject].
+func (t *Team) Suspended() bool { return t.Spec.Suspend }
+
 // GiveUp implements [AccessObject].
 func (t *Team) GiveUp() {
 	t.Status.ID, t.Status.Adopted, t.Status.SyncedGeneration = "", false, 0
@@ -82,6 +87,9 @@ func (u *UserRole) Differences() *[]FieldDiff { return &u.Status.Diff }
 func (u *UserRole) Journal() any {
 	return UserRoleStatus{PreviousRole: u.Status.PreviousRole, InvitedAt: u.Status.InvitedAt}
 }
+
+// Suspended implements [AccessObject].
+func (u *UserRole) Suspended() bool { return u.Spec.Suspend }
 
 // GiveUp implements [AccessObject].
 func (u *UserRole) GiveUp() {

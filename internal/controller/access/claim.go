@@ -49,38 +49,24 @@ func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object)
 	return nil
 }
 
-// Claims are what decides who owns a name or address that several objects claim.
-type Claims struct {
-	// List is an empty list of the objects' kind.
-	List client.ObjectList
-	// Counts reports whether another object's claim counts.
-	Counts func(v1alpha1.AccessObject) (bool, error)
-	// Has reports whether the object already has in the console what it claims.
-	Has func(v1alpha1.AccessObject) (bool, error)
-}
-
-// Owner returns who owns what the object claims in its project: of the contenders
-// whose claim counts, the [First]. It returns nil when that is the object itself.
-// barred are the others: their claims do not count.
-func (s *Scope) Owner(ctx context.Context, by Claims) (owner v1alpha1.AccessObject, barred []v1alpha1.AccessObject, err error) {
-	others, err := s.Others(ctx, by.List, ClaimIndex, s.Obj.Claim())
+// Owner returns who owns what the object claims in its project: the [First] of the
+// contenders that are admitted. It returns nil when that is the object itself.
+// barred are those that are not admitted: their claims do not count. list is an
+// empty list of the objects' kind; has reports whether an object already has in the
+// console what it claims.
+func (s *Scope) Owner(
+	ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error),
+) (owner v1alpha1.AccessObject, barred []v1alpha1.AccessObject, err error) {
+	others, err := s.Others(ctx, list, ClaimIndex, s.Obj.Claim())
 	if err != nil || len(others) == 0 {
 		return nil, nil, err
 	}
-	contenders := []v1alpha1.AccessObject{s.Obj}
-	for _, other := range others {
-		ok, err := by.Counts(other)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok {
-			contenders = append(contenders, other)
-		} else {
-			barred = append(barred, other)
-		}
+	contenders, barred, err := s.Admitted(ctx, others)
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(contenders) > 1 {
-		owner, err = First(contenders, by.Has)
+	if len(contenders) > 0 {
+		owner, err = First(append(contenders, s.Obj), has)
 	}
 	if err != nil || owner == nil || owner.GetUID() == s.Obj.GetUID() {
 		return nil, barred, err
@@ -125,9 +111,9 @@ func gaveUp(obj v1alpha1.AccessObject) bool {
 }
 
 // Admit returns the verdict on an object whose namespace may not use its
-// connection, or that claims what another one owns; see [Claims] for list and has.
+// connection, or that claims what another one owns; see [Scope.Owner] for list and has.
 func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
-	ok, err := s.Admitted(ctx, s.Obj)
+	ok, err := Admits(ctx, s.Client, s.Connection, s.Name.Namespace)
 	if errors.Is(err, errNamespaceUnknown) {
 		return unknownNamespace(s.Name.Namespace), nil
 	}
@@ -140,8 +126,7 @@ func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1al
 			s.Connection.Name, s.Name.Namespace)
 		return &v, nil
 	}
-	admitted := func(other v1alpha1.AccessObject) (bool, error) { return s.Admitted(ctx, other) }
-	owner, barred, err := s.Owner(ctx, Claims{List: list, Counts: admitted, Has: has})
+	owner, barred, err := s.Owner(ctx, list, has)
 	if err != nil {
 		return nil, err
 	}

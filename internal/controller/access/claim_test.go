@@ -7,11 +7,14 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -28,8 +31,10 @@ func aged(namespace, name string, age int) *v1alpha1.Team {
 func claiming(t *testing.T, obj *v1alpha1.Team, contenders []*v1alpha1.Team) *Scope {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	other := aged("a", "other", 500)
 	other.Spec.Name = "another name"
@@ -37,7 +42,14 @@ func claiming(t *testing.T, obj *v1alpha1.Team, contenders []*v1alpha1.Team) *Sc
 	for _, contender := range contenders {
 		builder = builder.WithObjects(contender.DeepCopy())
 	}
-	return &Scope{Desk: &Desk{Client: builder.Build()}, Obj: obj}
+	for namespace, label := range map[string]string{"a": "yes", "b": "yes", "banned": "no"} {
+		builder = builder.WithObjects(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"console": label}}})
+	}
+	connection := &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: obj.ConnectionName()}}
+	connection.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{
+		From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"console": "yes"}},
+	}
+	return &Scope{Desk: &Desk{Client: builder.Build()}, Obj: obj, Connection: connection}
 }
 
 // has makes a Team one that already has its team in the console.
@@ -49,15 +61,11 @@ func has(team *v1alpha1.Team, reason string) *v1alpha1.Team {
 	return team
 }
 
-func claims(admits func(string) (bool, error)) Claims {
-	counts := func(o v1alpha1.AccessObject) (bool, error) { return admits(o.GetNamespace()) }
-	return Claims{List: &v1alpha1.TeamList{}, Counts: counts, Has: func(obj v1alpha1.AccessObject) (bool, error) {
-		return obj.(*v1alpha1.Team).Status.ID != "", nil
-	}}
-}
+func hasID(obj v1alpha1.AccessObject) (bool, error) { return obj.(*v1alpha1.Team).Status.ID != "", nil }
 
 func TestOwner(t *testing.T) {
 	old, young, twin, banned := aged("a", "old", 9), aged("b", "young", 1), aged("b", "twin", 1), aged("banned", "oldest", 99)
+	unknown := aged("unknown", "eldest", 999)
 	holder, elder := has(aged("b", "holder", 1), v1alpha1.ReasonDriftDetected), has(aged("a", "elder", 50), "")
 	evicted := has(aged("a", "evicted", 60), v1alpha1.ReasonNamespaceNotAllowed)
 	type teams = []*v1alpha1.Team
@@ -75,15 +83,15 @@ func TestOwner(t *testing.T) {
 		{"the same second, first by name", teams{twin, young}, twin, ""},
 		{"the oldest is not admitted", teams{banned, young, old}, young, "old"},
 		{"only one who is not admitted", teams{banned, old}, old, ""},
+		{"the namespace of the oldest is not known", teams{unknown, young, old}, young, "old"},
 		{"the younger has it", teams{old, holder}, old, "holder"},
 		{"the younger, who has it", teams{old, holder}, holder, ""},
 		{"both have it", teams{elder, holder}, holder, "elder"},
 		{"who had to give it up", teams{evicted, holder}, evicted, "holder"},
 		{"who had to give it up, and nobody took it", teams{evicted, old}, old, "evicted"},
 	}
-	admitted := func(namespace string) (bool, error) { return namespace != "banned", nil }
 	for _, tt := range tests {
-		owner, _, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), claims(admitted))
+		owner, _, err := claiming(t, tt.obj, tt.contenders).Owner(t.Context(), &v1alpha1.TeamList{}, hasID)
 		got := ""
 		if owner != nil {
 			got = owner.GetName()
@@ -93,8 +101,13 @@ func TestOwner(t *testing.T) {
 		}
 	}
 	down := errors.New("down")
-	failing := claims(func(string) (bool, error) { return false, down })
-	if _, _, err := claiming(t, young, teams{old}).Owner(t.Context(), failing); !errors.Is(err, down) {
+	failing := claiming(t, young, teams{old})
+	failing.Client = interceptor.NewClient(failing.Client.(client.WithWatch), interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return down
+		},
+	})
+	if _, _, err := failing.Owner(t.Context(), &v1alpha1.TeamList{}, hasID); !errors.Is(err, down) {
 		t.Errorf("an owner although nobody knows who is admitted: %v", err)
 	}
 }

@@ -2,9 +2,12 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -13,15 +16,22 @@ import (
 
 // Deletions returns the Teams of a connection whose team in the console is to be
 // deleted.
-func Deletions(ctx context.Context, c client.Reader, connection string) ([]Deletion, error) {
+func Deletions(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleConnection) ([]Deletion, error) {
 	list := &v1alpha1.TeamList{}
-	if err := c.List(ctx, list, client.MatchingFields{ConnectionIndex: connection}); err != nil {
-		return nil, fmt.Errorf("list the Teams of ConsoleConnection %q: %w", connection, err)
+	if err := c.List(ctx, list, client.MatchingFields{ConnectionIndex: connection.Name}); err != nil {
+		return nil, fmt.Errorf("list the Teams of ConsoleConnection %q: %w", connection.Name, err)
 	}
 	var out []Deletion
 	for i := range list.Items {
 		t := &list.Items[i]
 		if t.DeletionTimestamp.IsZero() || !slices.Contains(t.Finalizers, v1alpha1.Finalizer) || Orphans(t) {
+			continue
+		}
+		ok, err := Admits(ctx, c, connection, t.Namespace)
+		if err != nil && !errors.Is(err, errNamespaceUnknown) {
+			return nil, err
+		}
+		if !ok && err == nil {
 			continue
 		}
 		out = append(out, Deletion{Key: keyOf(TeamKind, client.ObjectKeyFromObject(t)), Since: t.DeletionTimestamp.Time, Held: IsHeld(t)})
@@ -42,6 +52,29 @@ func Orphans(t *v1alpha1.Team) bool {
 	default:
 		return spec.DeletionPolicy == v1alpha1.TeamOrphan
 	}
+}
+
+// LetGo reports whether an object that is being deleted is let go without any
+// change in the console, because its connection does not admit its namespace: a
+// deletion then neither grants nor deletes anything. The outcome says why that is
+// not known yet.
+func (s *Scope) LetGo(ctx context.Context) (bool, *condition.Verdict, error) {
+	if _, err := metav1.LabelSelectorAsSelector(s.Connection.Spec.AllowedNamespaces.Selector); err != nil {
+		v := condition.Waiting(v1alpha1.ReasonConnectionNotReady,
+			"The selector in spec.allowedNamespaces of ConsoleConnection %q cannot be used: %v. Correct it.", s.Connection.Name, err)
+		return false, &v, nil
+	}
+	ok, err := Admits(ctx, s.Client, s.Connection, s.Name.Namespace)
+	switch {
+	case errors.Is(err, errNamespaceUnknown):
+		return false, unknownNamespace(s.Name.Namespace), nil
+	case ok || err != nil:
+		return false, nil, err
+	}
+	s.Emit(corev1.EventTypeWarning, v1alpha1.ReasonNamespaceNotAllowed, "Delete",
+		"ConsoleConnection %q does not admit namespace %q, so this deletion changes nothing in the console: %q stays there as it is.",
+		s.Connection.Name, s.Name.Namespace, s.Obj.Claim())
+	return true, nil, nil
 }
 
 // ForcedOrphan reports whether a person wants the object gone without any call.

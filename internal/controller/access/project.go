@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -123,18 +124,54 @@ func (d *Desk) sharing(
 	return out, nil
 }
 
-// Admitted reports whether another object's connection, one of the peers, admits
-// its namespace.
-func (s *Scope) Admitted(ctx context.Context, obj v1alpha1.AccessObject) (bool, error) {
-	connection := s.Connection
-	if connection == nil || connection.Name != obj.ConnectionName() {
-		peers, err := s.Peers(ctx)
+// connectionOf returns the connection of an object of the project; nil when there
+// is none.
+func (s *Scope) connectionOf(ctx context.Context, obj v1alpha1.AccessObject) (*v1alpha1.ConsoleConnection, error) {
+	if s.Connection != nil && s.Connection.Name == obj.ConnectionName() {
+		return s.Connection, nil
+	}
+	peers, err := s.Peers(ctx)
+	return peers[obj.ConnectionName()], err
+}
+
+// Admitted splits objects of the project into those whose connections admit their
+// namespaces, and those whose connections do not. An object whose namespace the
+// cache lacks is neither.
+func (s *Scope) Admitted(ctx context.Context, objects []v1alpha1.AccessObject) (admitted, barred []v1alpha1.AccessObject, err error) {
+	for _, obj := range objects {
+		connection, err := s.connectionOf(ctx, obj)
 		if err != nil {
-			return false, err
+			return nil, nil, err
 		}
-		if connection = peers[obj.ConnectionName()]; connection == nil {
-			return false, nil
+		ok := false
+		if connection != nil {
+			ok, err = Admits(ctx, s.Client, connection, obj.GetNamespace())
+		}
+		switch {
+		case errors.Is(err, errNamespaceUnknown):
+		case err != nil:
+			return nil, nil, err
+		case ok:
+			admitted = append(admitted, obj)
+		default:
+			barred = append(barred, obj)
 		}
 	}
-	return Admits(ctx, s.Client, connection, obj.GetNamespace())
+	return admitted, barred, nil
+}
+
+// AtWork returns those of several admitted objects that are neither being deleted
+// nor suspended, and whose connections are not suspended either.
+func (s *Scope) AtWork(ctx context.Context, admitted []v1alpha1.AccessObject) ([]v1alpha1.AccessObject, error) {
+	var out []v1alpha1.AccessObject
+	for _, obj := range admitted {
+		connection, err := s.connectionOf(ctx, obj)
+		if err != nil {
+			return nil, err
+		}
+		if obj.GetDeletionTimestamp() == nil && !obj.Suspended() && connection != nil && !connection.Spec.Suspend {
+			out = append(out, obj)
+		}
+	}
+	return out, nil
 }

@@ -45,6 +45,9 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		}
 		return v, err
 	}
+	if letGo, v, err := s.LetGo(ctx); letGo || v != nil || err != nil {
+		return v, err
+	}
 	if s.obj.Status.ID == "" {
 		_, v, err := s.resolveIntent(ctx)
 		if v != nil || err != nil {

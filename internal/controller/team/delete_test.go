@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -98,4 +100,52 @@ func TestDeletionIsSentOnce(t *testing.T) {
 			t.Errorf("%d Teams are left: %v", len(left.Items), err)
 		}
 	})
+}
+
+// A Team whose namespace the connection no longer admits is let go, and the
+// team in the console stays. While it is not known whether it is admitted, it
+// waits.
+func TestDeletionWithoutAdmission(t *testing.T) {
+	tests := map[string]struct {
+		change func(t *testing.T, b *bench)
+		want   string // "" when it is let go
+	}{
+		"not admitted": {func(t *testing.T, b *bench) { b.admit(t, "a", "no") }, ""},
+		"the namespace is not known": {func(t *testing.T, b *bench) {
+			if err := b.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a"}}); err != nil {
+				t.Fatal(err)
+			}
+		}, v1alpha1.ReasonProgressing},
+		"the selector means nothing": {func(t *testing.T, b *bench) {
+			b.connection.Spec.AllowedNamespaces.Selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "console", Operator: "Ins"}}
+			if err := b.Client.Update(t.Context(), b.connection); err != nil {
+				t.Fatal(err)
+			}
+		}, v1alpha1.ReasonConnectionNotReady},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.selecting(t, "a")
+				b.apply(t, object("a/team", nil))
+				b.reconcile(t, "a/team")
+				tt.change(t, b)
+				if err := b.Client.Delete(t.Context(), b.get(t, "a/team")); err != nil {
+					t.Fatal(err)
+				}
+				if tt.want == "" {
+					b.gone(t, "a/team")
+					if !b.emitted("ConsoleConnection \"default\" does not admit namespace \"a\"") {
+						t.Error("no event says why the team stays")
+					}
+				} else {
+					b.reconcile(t, "a/team")
+					b.wants(t, "a/team", tt.want)
+				}
+				if n := len(b.sim.Teams()); n != 1 {
+					t.Errorf("the console has %d teams, want the one left as it is", n)
+				}
+			})
+		})
+	}
 }

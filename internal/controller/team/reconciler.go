@@ -199,18 +199,7 @@ func (s *team) claimants(ctx context.Context, id string) (admitted, barred []v1a
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, other := range others {
-		ok, err := s.Admitted(ctx, other)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok {
-			admitted = append(admitted, other)
-		} else {
-			barred = append(barred, other)
-		}
-	}
-	return admitted, barred, nil
+	return s.Admitted(ctx, others)
 }
 
 // yield gives up the team that the status names when another Team has the right

@@ -192,3 +192,17 @@ func (b *bench) behave(t *testing.T, change func(*consolesim.Behavior)) {
 		t.Fatal(err)
 	}
 }
+
+// emitted reports whether an event says that, and drops all before it.
+func (b *bench) emitted(said string) bool {
+	for {
+		select {
+		case event := <-b.recorder.Events:
+			if strings.Contains(event, said) {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+}

@@ -88,3 +88,72 @@ func TestFormerOwner(t *testing.T) {
 		b.has(t, ada, "Read Only")
 	})
 }
+
+// A deletion in a namespace that the connection no longer admits changes nothing.
+func TestDeletionWithoutAdmission(t *testing.T) {
+	tests := []struct {
+		policy v1alpha1.UserRoleDeletionPolicy
+		to     v1alpha1.RoleName
+	}{
+		{v1alpha1.UserRoleDowngrade, "Analyst"}, {v1alpha1.UserRoleDowngrade, "Read Only"},
+		{v1alpha1.UserRoleDowngrade, "Ad-min"}, {v1alpha1.UserRoleRestore, ""},
+	}
+	for _, tt := range tests {
+		inBubble(t, selecting, func(t *testing.T, b *bench) {
+			b.sim.PutRole(consolesim.Role{Name: "Analyst"})
+			b.admit(t, "a", "yes")
+			b.put(ada, "Admin")
+			b.put(grace, "Admin")
+			b.apply(t, "a/ada", ada, "Member", nil)
+			b.reconcile(t, "a/ada")
+			b.admit(t, "a", "no")
+			b.reconcile(t, "a/ada")
+			b.edit(t, "a/ada", func(s *v1alpha1.UserRoleSpec) { s.DeletionPolicy, s.DowngradeTo = tt.policy, tt.to })
+			if !b.delete(t, "a/ada") {
+				t.Errorf("%+v: it was not let go: %+v", tt, b.get(t, "a/ada").Status.Conditions)
+			}
+			b.has(t, ada, "Member")
+			if !b.emitted("does not admit namespace \"a\"") {
+				t.Errorf("%+v: no event says why the role stays", tt)
+			}
+		})
+	}
+}
+
+// Only a UserRole that is at work keeps another's deletion from taking the role
+// away.
+func TestDeletionBesideOneThatDoesNothing(t *testing.T) {
+	for name, stop := range map[string]func(t *testing.T, b *bench){
+		"not admitted": func(t *testing.T, b *bench) { b.admit(t, "a", "no") },
+		"suspended":    func(*testing.T, *bench) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, selecting, func(t *testing.T, b *bench) {
+				b.admit(t, "a", "yes")
+				b.admit(t, "b", "yes")
+				b.put(ada, "Read Only")
+				b.put(grace, "Admin")
+				b.apply(t, "a/ada", ada, "Member", nil)
+				b.reconcile(t, "a/ada")
+				b.edit(t, "a/ada", func(s *v1alpha1.UserRoleSpec) { s.Suspend = true })
+				b.reconcile(t, "a/ada")
+				b.admit(t, "a", "no")
+				b.apply(t, "b/ada", ada, "Admin", func(s *v1alpha1.UserRoleSpec) { s.DeletionPolicy = v1alpha1.UserRoleDowngrade })
+				b.reconcile(t, "b/ada")
+				b.has(t, ada, "Admin")
+				// As when the process ended after the write, and before it said so.
+				obj := b.get(t, "b/ada")
+				obj.Status.SyncedGeneration = 0
+				if err := b.Client.Status().Update(t.Context(), obj); err != nil {
+					t.Fatal(err)
+				}
+				b.admit(t, "a", "yes")
+				stop(t, b)
+				if !b.delete(t, "b/ada") {
+					t.Fatalf("it was not let go: %+v", b.get(t, "b/ada").Status.Conditions)
+				}
+				b.has(t, ada, "Read Only")
+			})
+		})
+	}
+}

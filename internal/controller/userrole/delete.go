@@ -38,8 +38,11 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
 	}
-	owner, _, err := s.Owner(ctx, access.Claims{List: &v1alpha1.UserRoleList{}, Has: has, Counts: func(v1alpha1.AccessObject) (bool, error) { return true, nil }})
-	if err != nil || owner != nil || s.guarded("") != nil {
+	if letGo, v, err := s.LetGo(ctx); letGo || v != nil || err != nil {
+		return v, err
+	}
+	claimed, err := s.claimed(ctx)
+	if err != nil || claimed || s.guarded("") != nil {
 		return nil, err
 	}
 	if s.Memo.Began.IsZero() {
@@ -72,6 +75,24 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
+}
+
+// claimed reports whether another UserRole decides about the person: one that is
+// admitted and at work, and that has them or is older.
+func (s *role) claimed(ctx context.Context) (bool, error) {
+	others, err := s.Others(ctx, &v1alpha1.UserRoleList{}, access.ClaimIndex, s.obj.Claim())
+	if err != nil {
+		return false, err
+	}
+	others, _, err = s.Admitted(ctx, others)
+	if err == nil {
+		others, err = s.AtWork(ctx, others)
+	}
+	if err != nil || len(others) == 0 {
+		return false, err
+	}
+	owner, err := access.First(append(others, s.obj), has)
+	return owner != nil && owner.GetUID() != s.obj.UID, err
 }
 
 // lookAgain returns the person as a reading shows them that began after the
