@@ -197,17 +197,22 @@ func (s *Scope) Hold(ctx context.Context) error {
 	return s.finalize(ctx, controllerutil.AddFinalizer, "set the finalizer")
 }
 
-// Release takes the finalizer away: the object may go.
-func (s *Scope) Release(ctx context.Context) error {
-	if err := s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer"); client.IgnoreNotFound(err) != nil {
-		return err
+// Release takes the finalizer away: the object may go. While the finalizers of
+// others keep it, its status says so.
+func (s *Scope) Release(ctx context.Context) (ctrl.Result, error) {
+	err := s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer")
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
 	// The memo stays until the cache shows that the object is gone, lest an old
 	// copy of it is dismissed a second time. Its version cannot tell: the answer
 	// to a write that ends an object bears the version from before.
 	s.Memo.released = true
 	s.letGo(s.Name)
-	return nil
+	if err != nil || len(s.Obj.GetFinalizers()) == 0 {
+		return ctrl.Result{}, nil //nolint:nilerr // it is gone already
+	}
+	return s.Finish(ctx, condition.Released(v1alpha1.ReasonProgressing), nil)
 }
 
 func (s *Scope) finalize(ctx context.Context, change func(client.Object, string) bool, doing string) error {

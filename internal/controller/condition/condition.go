@@ -62,6 +62,12 @@ func Waiting(reason, format string, args ...any) Verdict {
 	return Verdict{State: Working, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
+// Released is the verdict on a deleted object that the operator is done with, and
+// that the finalizers of others keep.
+func Released(reason string) Verdict {
+	return Waiting(reason, "It was deleted, and the operator does nothing more for it. It goes when others have removed their finalizers, which metadata.finalizers names.")
+}
+
 // Suspended is the verdict that somebody wished nothing to be done.
 func Suspended(message string) Verdict {
 	return Verdict{State: Paused, Reason: v1alpha1.ReasonSuspended, Message: message}

@@ -19,12 +19,11 @@ import (
 // cannot, the verdict says why.
 func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 	if !s.Finalized() {
-		s.Gone(s.Name)
-		return ctrl.Result{}, nil
+		return s.Release(ctx)
 	}
 	v, err := s.remove(ctx)
 	if err == nil && v == nil {
-		return ctrl.Result{}, s.Release(ctx)
+		return s.Release(ctx)
 	}
 	return s.Finish(ctx, condition.Of(v), err)
 }
