@@ -40,7 +40,7 @@ type Options struct {
 	Clock func() time.Time
 	// MaxConcurrentReconciles bounds how many objects of one kind are worked on
 	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
-	// for the quota are not among them.
+	// for the quota are not among them, those whose call is under way are.
 	MaxConcurrentReconciles int
 	// Metrics count what is done; nil counts for nobody.
 	Metrics *metrics.Metrics
@@ -54,9 +54,14 @@ type Options struct {
 	Jitter func() float64
 }
 
-// DefaultMaxConcurrentReconciles keeps enough calls under way to use up a
-// window's requests quickly at common latencies.
-const DefaultMaxConcurrentReconciles = 16
+// DefaultMaxConcurrentReconciles is enough for a hundred projects whose consoles
+// take a second over each answer, while twenty others take far longer: a worker
+// that waits for an answer costs nothing but some kilobytes.
+const DefaultMaxConcurrentReconciles = 1024
+
+// maxConcurrentConnections bounds how many ConsoleConnections are worked on at a
+// time. They wait for Kubernetes alone.
+const maxConcurrentConnections = 32
 
 // reconciliationTimeout bounds one reconciliation: a few calls to the console,
 // each with its own shorter bound, and a few writes to Kubernetes.
@@ -91,7 +96,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder(component)
 	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.limiters(mgr))
-	options.MaxConcurrentReconciles = 1
+	options.MaxConcurrentReconciles = min(o.MaxConcurrentReconciles, maxConcurrentConnections)
 	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)
 	}
@@ -141,6 +146,7 @@ func conditionsOf(obj runtime.Object) []metav1.Condition {
 
 // limiters makes limiters whose records are kept in the operator's namespace.
 func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
+	workers := quota.NewWorkers(o.MaxConcurrentReconciles)
 	return func(group, former string, fresh bool, lost func(string)) *quota.Limiter {
 		store := &connection.RecordStore{
 			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
@@ -152,7 +158,7 @@ func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
 		durability := quota.Durability{
 			Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock, Fresh: fresh, OnRecordLoss: lost,
 		}
-		options := []quota.Option{quota.WithStore(store, durability)}
+		options := []quota.Option{quota.WithStore(store, durability), quota.WithWorkers(workers)}
 		if o.Jitter != nil {
 			options = append(options, quota.WithJitter(o.Jitter))
 		}

@@ -175,6 +175,9 @@ func fromWait(wait *quota.WaitError) Verdict {
 	case quota.ReasonRecord:
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The record of requests is being saved; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+	case quota.ReasonAnswers:
+		return Waiting(v1alpha1.ReasonRateLimited,
+			"The console has not answered the calls under way yet; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
 	default:
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The rate limit is used up; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)

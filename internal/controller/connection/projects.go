@@ -205,9 +205,12 @@ func (p *projects) close() {
 	for _, v := range p.views {
 		v.project.Close()
 	}
+	var closing sync.WaitGroup
 	for _, g := range p.groups {
-		g.limiter.Close()
+		// One whose record cannot be saved does not keep the others from it.
+		closing.Go(g.limiter.Close)
 	}
+	closing.Wait()
 }
 
 // configOf is a connection's limit as its limiter is told it: the share is

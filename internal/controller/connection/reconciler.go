@@ -281,10 +281,10 @@ func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (st
 func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state, key string) (*condition.Verdict, error) {
 	group := groupOf(&c.Spec, key)
 	target := Target{Provider: c.Spec.Provider, Endpoint: c.Spec.Endpoint, APIKey: key, CABundle: c.Spec.CABundle}
+	r.mu.Lock()
 	if st.group == "" && c.Status.Quota != nil {
 		st.group = c.Status.Quota.Group
 	}
-	r.mu.Lock()
 	previous := st.group
 	st.group = group
 	r.mu.Unlock()
