@@ -65,7 +65,14 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return nil, nil
 	}
 	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
+	if v := s.Memo.Refused(updating); v != nil {
+		return v, nil
+	}
 	answer, err := s.write(ctx, seen.Value, role, change)
+	if console.ClassOf(err) == console.NotFound && s.Memo.Refused(updating) != nil {
+		// It goes on when it is known that the person is there, or gone.
+		return s.dismiss(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s the role: %w", s.obj.Spec.DeletionPolicy, err)
 	}
