@@ -414,8 +414,9 @@ func TestRefusalsAreShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := b.Links.Get("default").Project
+		b.sim.PutUser(consolesim.User{Email: "ada@example.com", Role: "Member"})
 		fetch := func() {
-			_, _ = project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "nobody@example.com")
+			_, _ = project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "ada@example.com")
 		}
 		// told reconciles as often as the connection is woken.
 		told := func() *v1alpha1.QuotaStatus {
