@@ -305,7 +305,8 @@ type DeletionMark struct {
 
 // QuotaStatus is how a rate limit stands.
 type QuotaStatus struct {
-	// group is the quota that this connection draws from.
+	// group is the quota that this connection draws from. It is written before
+	// the first call, and says where all that was sent is recorded.
 	Group string `json:"group"`
 	// summary for people, e.g. "12/90 per 10s, 40/810 per 15m".
 	// +optional

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/console-access/console-access-operator/internal/quota"
@@ -56,6 +57,8 @@ type Project struct {
 	users   *reader[User]
 	teams   *reader[Team]
 
+	closed atomic.Bool
+
 	// born is when this view began to know of writes.
 	born time.Time
 
@@ -65,6 +68,11 @@ type Project struct {
 	nameless map[string][]Team
 	// listsMembers: the last listing of teams held their members.
 	listsMembers bool
+	// undeletable holds, by id, the refusals of deletions until it is known
+	// whether the team is there at all.
+	undeletable map[string]error
+	// refusedReads are, by id, those that a listing has yet to explain.
+	refusedReads map[string]*refusedRead
 	awaited      map[string]awaiting
 	sinks        map[string]func(Change)
 	checks       *checks
@@ -94,6 +102,9 @@ type awaiting struct {
 func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Project{
+		undeletable:  map[string]error{},
+		refusedReads: map[string]*refusedRead{},
+
 		api: api, limiter: limiter, cancel: cancel, born: time.Now(),
 		people:   map[string]*person{},
 		byID:     map[string]*teamEntry{},
@@ -121,8 +132,10 @@ func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 	return p
 }
 
-// Close ends readings under way. Calls made by callers end with their contexts.
+// Close ends readings under way. No call is sent any more: it gets
+// [quota.ErrClosed]. Those that were sent end with their callers' contexts.
 func (p *Project) Close() {
+	p.closed.Store(true)
 	p.cancel()
 	p.checks.close()
 }

@@ -27,16 +27,15 @@ type reader[T any] struct {
 	// key is the reader's name to the quota.
 	key  string
 	list func(context.Context, quota.Request) (Listing[T], error)
-	// accept is handed each good listing, and the readings up to it, before those
-	// who wait are told.
-	accept func(Listing[T], readings)
+	// accept is handed each good listing before those who wait are told.
+	accept func(Listing[T])
 	// promote moves the pages of a listing to a more urgent lane.
 	promote func(*quota.Urgency, quota.Lane)
 	// jitter is a value in [0,1) for the random part of a pause.
 	jitter func() float64
 
 	mu       sync.Mutex
-	read     readings
+	good     ListingInfo
 	err      error
 	failures int
 	retryAt  time.Time
@@ -89,7 +88,7 @@ func (r *reader[T]) join(by quota.Request, since time.Time) (promoted *quota.Urg
 		return nil, nil
 	}
 	lane := by.Lane
-	if r.read.last().StartedAt.IsZero() {
+	if r.good.StartedAt.IsZero() {
 		// Nobody can be served before there is a first listing.
 		lane = min(lane, quota.Change)
 	}
@@ -108,8 +107,7 @@ func (r *reader[T]) join(by quota.Request, since time.Time) (promoted *quota.Urg
 }
 
 func (r *reader[T]) satisfies(since time.Time) bool {
-	last := r.read.last().StartedAt
-	return !last.IsZero() && !last.Before(since)
+	return !r.good.StartedAt.IsZero() && !r.good.StartedAt.Before(since)
 }
 
 // start needs r.mu.
@@ -124,14 +122,13 @@ func (r *reader[T]) start(lane quota.Lane) {
 
 func (r *reader[T]) finish(listing Listing[T], err error) {
 	r.mu.Lock()
-	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.read.last().digest
-	read := r.read.with(ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages, digest: listing.Digest})
+	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.good.digest
 	r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return
 	}
 	if err == nil {
-		r.accept(listing, read)
+		r.accept(listing)
 	}
 	r.mu.Lock()
 	r.running, r.err = nil, err
@@ -147,7 +144,7 @@ func (r *reader[T]) finish(listing Listing[T], err error) {
 		}
 	} else {
 		r.failures = 0
-		r.read = read
+		r.good = ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages, digest: listing.Digest}
 		for key, w := range r.waiters {
 			if r.satisfies(w.since) {
 				tell = append(tell, w.notify)
@@ -191,11 +188,8 @@ func (r *reader[T]) withdraw(key string) {
 	delete(r.waiters, key)
 }
 
-func (r *reader[T]) info() ListingInfo { return r.past().last() }
-
-// past returns the last good readings. They are not changed any more.
-func (r *reader[T]) past() readings {
+func (r *reader[T]) info() ListingInfo {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.read
+	return r.good
 }

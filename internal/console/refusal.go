@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"time"
+
+	"github.com/console-access/console-access-operator/internal/quota"
 )
 
 // unauthorizedPause is how long calls are refused here, unsent, after the
@@ -28,6 +30,10 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 	}
 	probes, stopped := false, false
 	err := do(BeforeSend(ctx, func() error {
+		if p.closed.Load() {
+			stopped = true
+			return quota.ErrClosed
+		}
 		if !probes {
 			var err error
 			if probes, err = p.probe(); err != nil {
@@ -59,8 +65,12 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 	return err
 }
 
-// pausing returns the refusal of the key while no call is to be made.
+// pausing returns why no call is to be made: the refusal of the key, or the end
+// of the view.
 func (p *Project) pausing() error {
+	if p.closed.Load() {
+		return quota.ErrClosed
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refused != nil && (p.probing || time.Since(p.refusedAt) < unauthorizedPause) {

@@ -8,7 +8,8 @@ import (
 )
 
 // acceptTeams takes over what a listing holds, and lacks.
-func (p *Project) acceptTeams(l Listing[Team], past readings) {
+func (p *Project) acceptTeams(l Listing[Team]) {
+	before := p.TeamsRead().StartedAt
 	p.mu.Lock()
 	var change Change
 	known, nameless, listed := p.identify(l.Items)
@@ -23,14 +24,13 @@ func (p *Project) acceptTeams(l Listing[Team], past readings) {
 		}
 	}
 	for id, e := range p.byID {
-		if e.forgettable(l.StartedAt, e.wrote) {
+		if e.forgettable(l.StartedAt) {
 			delete(p.byID, id)
 		}
-		if e.presence != Present || listed[id] || !past.prove(latest(e.at.Add(1), e.shown())) {
+		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
 			continue
 		}
 		e.presence = NotListed
-		e.doubt()
 		change.TeamIDs = append(change.TeamIDs, id)
 		change.TeamNames = append(change.TeamNames, e.team.Name)
 	}
@@ -104,9 +104,7 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
 	}
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
-	unconfirmed := e.unconfirmed && whole != began
-	*e = teamEntry{sighting: e.seen(began), team: team, whole: whole, wake: e.keep(began)}
-	e.unconfirmed = unconfirmed
+	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, unconfirmed: e.unconfirmed && whole != began, wake: e.keep(began)}
 	return news
 }
 

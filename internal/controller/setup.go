@@ -40,7 +40,7 @@ type Options struct {
 	Clock func() time.Time
 	// MaxConcurrentReconciles bounds how many objects of one kind are worked on
 	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
-	// for the quota are not among them, those whose call is under way are.
+	// for the quota are not among them.
 	MaxConcurrentReconciles int
 	// Metrics count what is done; nil counts for nobody.
 	Metrics *metrics.Metrics
@@ -54,14 +54,9 @@ type Options struct {
 	Jitter func() float64
 }
 
-// DefaultMaxConcurrentReconciles is enough for a hundred projects whose consoles
-// take a second over each answer, while twenty others take far longer: a worker
-// that waits for an answer costs nothing but some kilobytes.
-const DefaultMaxConcurrentReconciles = 1024
-
-// maxConcurrentConnections bounds how many ConsoleConnections are worked on at a
-// time. They wait for Kubernetes alone.
-const maxConcurrentConnections = 32
+// DefaultMaxConcurrentReconciles keeps enough calls under way to use up a
+// window's requests quickly at common latencies.
+const DefaultMaxConcurrentReconciles = 16
 
 // reconciliationTimeout bounds one reconciliation: a few calls to the console,
 // each with its own shorter bound, and a few writes to Kubernetes.
@@ -95,8 +90,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("user roles: %w", err)
 	}
 	recorder := mgr.GetEventRecorder(component)
-	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.limiters(mgr))
-	options.MaxConcurrentReconciles = min(o.MaxConcurrentReconciles, maxConcurrentConnections)
+	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.quotas(mgr))
+	options.MaxConcurrentReconciles = 1
 	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)
 	}
@@ -144,26 +139,15 @@ func conditionsOf(obj runtime.Object) []metav1.Condition {
 	return obj.(v1alpha1.AccessObject).Sync().Conditions
 }
 
-// limiters makes limiters whose records are kept in the operator's namespace.
-func (o Options) limiters(mgr ctrl.Manager) connection.NewLimiter {
-	workers := quota.NewWorkers(o.MaxConcurrentReconciles)
-	return func(group, former string, fresh bool, lost func(string)) *quota.Limiter {
-		store := &connection.RecordStore{
-			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(),
-			Name: connection.RecordName(o.OperatorNamespace, group),
-		}
-		if former != "" {
-			store.Former = connection.RecordName(o.OperatorNamespace, former)
-		}
-		durability := quota.Durability{
-			Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock, Fresh: fresh, OnRecordLoss: lost,
-		}
-		options := []quota.Option{quota.WithStore(store, durability), quota.WithWorkers(workers)}
-		if o.Jitter != nil {
-			options = append(options, quota.WithJitter(o.Jitter))
-		}
-		limiter := quota.New(quota.Config{}, options...)
-		o.Metrics.Watch(group, limiter)
-		return limiter
+// quotas keeps the records of quotas in the operator's namespace.
+func (o Options) quotas(mgr ctrl.Manager) connection.Quotas {
+	quotas := connection.Quotas{
+		Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.OperatorNamespace,
+		Durability: quota.Durability{Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock},
+		Made:       o.Metrics.Watch,
 	}
+	if o.Jitter != nil {
+		quotas.Options = []quota.Option{quota.WithJitter(o.Jitter)}
+	}
+	return quotas
 }

@@ -48,6 +48,9 @@ const (
 // process loads the record) and then the window itself. After Close nothing is
 // lost.
 type Durability struct {
+	// Quota names the quota, so that its own requests count once when its history
+	// comes back with that of another one.
+	Quota string
 	// Identity names this process among those that use the record: it must
 	// differ between processes whose clocks may differ, such as the Pod's name.
 	Identity string
@@ -74,7 +77,7 @@ type Durability struct {
 // WithStore makes the limiter's history durable.
 func WithStore(s Store, d Durability) Option {
 	return func(l *Limiter) {
-		l.journal = &journal{Durability: d, store: s}
+		l.journal = &journal{Durability: d, store: s, event: make(chan struct{})}
 		if d.Clock != nil {
 			l.clock = d.Clock
 		}
@@ -111,9 +114,16 @@ type journal struct {
 	busy     bool // a call to the store is being made
 	failures int  // of the store, in a row
 	retryAt  instant
-	blocks   []*block // oldest first
-	imported []Record // not yet saved
-	former   string   // who wrote the record of a former quota that was loaded
+	blocks   []*block   // oldest first
+	imported []imported // not yet saved
+	found    bool       // what was loaded is a record
+	event    chan struct{}
+}
+
+// happened wakes whoever waits in Sync.
+func (j *journal) happened() {
+	close(j.event)
+	j.event = make(chan struct{})
 }
 
 // note has the record saved at once, with what was learned from a 429.
@@ -238,6 +248,7 @@ func (l *Limiter) save(now instant, size int) {
 		err := j.store.Save(ctx, r)
 		now := l.lock()
 		defer l.unlock(now)
+		defer j.happened()
 		j.busy = false
 		switch {
 		case err == nil:
@@ -266,10 +277,11 @@ func (l *Limiter) load() {
 		r, err := j.store.Load(ctx)
 		now := l.lock()
 		defer l.unlock(now)
+		defer j.happened()
 		j.busy = false
-		lost, moved := "", errors.Is(err, ErrMoved)
+		lost := ""
 		switch {
-		case err == nil, moved:
+		case err == nil:
 		case errors.Is(err, ErrNoRecord):
 			if !j.Fresh || j.written {
 				lost = "the record of past calls is missing"
@@ -282,19 +294,14 @@ func (l *Limiter) load() {
 		}
 		// What a process believes that finds no record is not believed anew by the
 		// next one, which would wait as long again.
-		j.failures, j.loaded, j.unsaved = 0, true, err != nil || len(j.imported) > 0
+		j.failures, j.loaded, j.found, j.unsaved = 0, true, err == nil, err != nil || len(j.imported) > 0
 		// The record includes our own open blocks, and so all we have sent.
 		l.clear()
-		known := false // what was imported holds all that the record of the former quota does
-		for _, imported := range j.imported {
-			l.restore(now, imported, l.outlast(now))
-			known = known || moved && imported.Writer != "" && imported.Writer == r.Writer
+		if err == nil {
+			l.restore(now, r, l.formerEnd(now), 0)
 		}
-		if moved {
-			j.former = r.Writer
-		}
-		if err == nil || moved && !known {
-			l.restore(now, r, l.formerEnd(now))
+		for _, i := range j.imported {
+			l.inherit(now, i)
 		}
 		if lost != "" {
 			l.spendAll(now)
@@ -313,6 +320,9 @@ func (l *Limiter) clear() {
 		w.clear()
 	}
 	l.memory, l.past = nil, 0
+	for i := range l.sources {
+		l.sources[i].at = time.Time{}
+	}
 }
 
 // outlast is when the last attempt is over on any token recorded until now.

@@ -30,8 +30,7 @@ type handle struct {
 	seen   int
 	slow   time.Duration
 	faults bool
-	dead   bool  // the process was killed
-	former *disk // has the record of a former quota
+	dead   bool // the process was killed
 }
 
 func (h *handle) pause() (dead, fault bool) {
@@ -60,8 +59,6 @@ func (h *handle) Load(context.Context) (r Record, err error) {
 	defer h.disk.mu.Unlock()
 	h.seen = h.version
 	switch {
-	case h.data == nil && h.former != nil:
-		return r, errors.Join(ErrMoved, json.Unmarshal(h.former.data, &r))
 	case h.data == nil:
 		return r, ErrNoRecord
 	}
@@ -321,56 +318,4 @@ func TestBlockIsSavedAhead(t *testing.T) {
 			t.Errorf("%d saves while waiting, want one", d.saves-saves)
 		}
 	})
-}
-
-// TestImport hands the history of one limiter to another.
-func TestImport(t *testing.T) {
-	bubble(t, Config{Windows: []Window{{50, time.Minute}}}, func(t *testing.T, l *Limiter) {
-		spendNow(t, l, Change, 7)
-		mustTry(t, l, Request{Key: "under way"})
-		heir := New(Config{Windows: []Window{{50, time.Minute}, {80, time.Hour}}, Share: 100})
-		defer heir.Close()
-		spendNow(t, heir, Change, 2)
-		heir.Import(l.Export())
-		if got := heir.Stats().Windows[0].Used; got != 10 {
-			t.Errorf("%d used in the known window, want 10", got)
-		}
-		if got := heir.Stats().Windows[1].Used; got < 80 {
-			t.Errorf("%d used in the window of which nothing is known, want it full", got)
-		}
-	})
-}
-
-// TestImportOfAFormerQuota hands over a history of which the store has a record,
-// too: it counts once, whichever comes first.
-func TestImportOfAFormerQuota(t *testing.T) {
-	for _, loadedFirst := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			var d, next disk
-			var lost []string
-			l, _ := holder(t, &d, "a", true, &lost)
-			for _, p := range acquire(t, l, 7) {
-				p.Done(Outcome{})
-			}
-			h := newHandle(&next, 1)
-			h.slow, h.former = 0, &d
-			heir := New(Config{Windows: consoleWindows, Share: 100}, WithStore(h, Durability{Identity: "a", Fresh: true}))
-			defer heir.Close()
-			if loadedFirst {
-				synctest.Wait()
-			}
-			history := l.Export()
-			want := 7 // and what may still be taken of the open blocks
-			for _, b := range history.Open {
-				want += b.N
-			}
-			heir.Import(history)
-			time.Sleep(time.Second)
-			for _, w := range heir.Stats().Windows {
-				if w.Used != want {
-					t.Errorf("%d used per %v, want %d; loaded first: %v", w.Used, w.Per, want, loadedFirst)
-				}
-			}
-		})
-	}
 }

@@ -30,13 +30,14 @@ type Limiter struct {
 	windows []*window // by length
 	// memory, if not nil, is longer than any window and limits nothing: it holds
 	// what a record or a former configuration knew, for windows to come.
-	memory  *window
-	use     usage
-	past    int // requests known from records
+	memory *window
+	use    usage
+	past   int // requests known from records
+	// sources are the quotas whose requests count: first this one.
+	sources []origin
 	exempt  exempt
 	gate    gate
-	workers *Workers // nil: any number
-	cap     concurrencyCap
+	flight  flight
 	journal *journal // nil without a Store
 	caution caution
 	// recalled holds the guesses of a record, by the length of their windows.
@@ -97,6 +98,7 @@ func New(cfg Config, opts ...Option) *Limiter {
 		skew:    defaultClockSkew,
 		clock:   time.Now,
 		tickets: make(map[string]*ticket),
+		sources: make([]origin, 1),
 
 		recalled: make(map[time.Duration]guess),
 		timerAt:  never,
@@ -105,7 +107,6 @@ func New(cfg Config, opts ...Option) *Limiter {
 	for _, o := range opts {
 		o(l)
 	}
-	l.cap.workers = l.workers
 	l.timer = time.AfterFunc(time.Hour, l.wake)
 	l.timer.Stop()
 	l.Reconfigure(cfg)
@@ -141,15 +142,6 @@ func (l *Limiter) Close() {
 	if l.journal != nil {
 		l.finish()
 	}
-}
-
-// underway is the number of attempts under way, granted tickets included, that
-// count, or that do not.
-func (l *Limiter) underway(counts bool) int {
-	if counts {
-		return l.use.held
-	}
-	return l.exempt.use.held
 }
 
 // counts says whether a request needs a token.
@@ -227,7 +219,7 @@ func (l *Limiter) inOrder() [2]*queue {
 }
 
 func (l *Limiter) grant(now instant, t *ticket, counts bool) {
-	t.hold = l.take(now, t.Lane, counts, t.ready == nil)
+	t.hold = l.take(now, t.Lane, counts)
 	t.granted = true
 	if t.ready != nil {
 		t.ready <- struct{}{}
@@ -246,20 +238,22 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 	if r := l.gate.closed(now); r != 0 {
 		return r
 	}
-	if counts {
-		for _, w := range l.windows {
-			if w.room(lane, l.use) > now {
-				return ReasonQuota
-			}
+	if !counts {
+		if l.probeRoom(counts) > now {
+			return ReasonGuess
+		}
+		return 0
+	}
+	if l.flight.room(l.use.held) > now {
+		return ReasonQuota
+	}
+	for _, w := range l.windows {
+		if w.room(lane, l.use) > now {
+			return ReasonQuota
 		}
 	}
-	switch {
-	case l.cap.full(l.underway(counts), counts), counts && l.cap.room(l.use.held) > now:
-		return ReasonAnswers
-	case l.probeRoom(counts) > now:
+	if l.probeRoom(counts) > now {
 		return ReasonGuess
-	case !counts:
-		return 0
 	}
 	if l.journal != nil && (!l.journal.loaded || l.journal.first(now) == nil) {
 		return ReasonRecord
@@ -271,16 +265,16 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 // itself.
 func (l *Limiter) schedule(now instant) {
 	next := never
-	if l.unpaid.len() > 0 && !l.gate.out && !l.cap.full(l.underway(false), false) {
+	if l.unpaid.len() > 0 && !l.gate.out {
 		next = max(l.gate.until, l.probeRoom(false))
 	}
 	room := never
 	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
-		room = max(l.gate.until, l.cap.room(l.use.held), l.probeRoom(true))
+		room = max(l.gate.until, l.flight.room(l.use.held), l.probeRoom(true))
 		for _, w := range l.windows {
 			room = max(room, w.room(t.Lane, l.use))
 		}
-		if room > now && !l.cap.full(l.underway(true), true) {
+		if room > now {
 			next = min(next, room)
 		}
 	}
@@ -324,7 +318,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	for _, c := range cfg.Windows {
 		if c.Per > 0 {
 			w := newWindow(c, share)
-			w.inherit(now, old, l.past+int(l.taken)-l.use.held)
+			w.inherit(now, old, l.past+int(l.taken)-l.use.held, 0)
 			if i := slices.IndexFunc(l.windows, func(o *window) bool { return o.Per == c.Per }); i >= 0 {
 				w.guess = l.windows[i].guess
 			}
@@ -340,7 +334,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	l.assign(windows)
 	l.windows, l.config = windows, cfg
 	l.countExempt(now)
-	l.cap.configure(windows)
+	l.flight.configure(windows)
 	for _, t := range waiting {
 		l.queue(t.Mutation).push(t, false)
 	}
@@ -362,5 +356,5 @@ func (l *Limiter) remember(now instant, old, windows []*window) {
 		return
 	}
 	l.memory = newMemory(longest.Per)
-	l.memory.inherit(now, old, 0)
+	l.memory.inherit(now, old, 0, 0)
 }

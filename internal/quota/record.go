@@ -15,9 +15,6 @@ var (
 	ErrConflict = errors.New("the quota record was changed by another process")
 	// ErrNoRecord: there is no record.
 	ErrNoRecord = errors.New("there is no quota record")
-	// ErrMoved: there is no record yet, but that of another quota, whose requests
-	// count for this one, and which is returned.
-	ErrMoved = errors.New("there is only the record of a former quota")
 	// ErrDamaged: there is a record, but it cannot be understood.
 	ErrDamaged = errors.New("the quota record is damaged")
 )
@@ -25,8 +22,8 @@ var (
 // Store keeps the Record of one quota, so that it outlives the process. A
 // Limiter makes one call at a time, each with a context of at most 10 seconds.
 type Store interface {
-	// Load returns the record. Errors are ErrNoRecord, ErrMoved, ErrDamaged, or
-	// others, which may pass.
+	// Load returns the record. Errors are ErrNoRecord, ErrDamaged, or others,
+	// which may pass.
 	Load(ctx context.Context) (Record, error)
 	// Save replaces the record if nobody has since this store's last Load or
 	// Save, and otherwise returns ErrConflict. It also replaces a record that
@@ -48,6 +45,17 @@ type Record struct {
 	Windows []WindowRecord
 	// Open lists the blocks whose requests may not all be among the spent.
 	Open []Block
+	// Former are the histories of other quotas that count for this one.
+	Former []Former
+}
+
+// Former is the history of another quota from which somebody has come to this
+// one, with what they had sent.
+type Former struct {
+	Quota string
+	// At is when it was taken over.
+	At      time.Time
+	Windows []WindowRecord
 }
 
 // WindowRecord holds the requests of one window, ordered by End.
@@ -94,6 +102,13 @@ type recordJSON struct {
 	Probe   int64        `json:"probe,omitempty"`
 	Windows []windowJSON `json:"windows"`
 	Open    [][2]int64   `json:"open,omitempty"` // N, NotAfter
+	Former  []formerJSON `json:"former,omitempty"`
+}
+
+type formerJSON struct {
+	Quota   string       `json:"quota"`
+	At      int64        `json:"at"`
+	Windows []windowJSON `json:"windows"`
 }
 
 type windowJSON struct {
@@ -107,15 +122,9 @@ type windowJSON struct {
 // of the Console API are full.
 func (r Record) MarshalJSON() ([]byte, error) {
 	j := recordJSON{Version: recordVersion, Writer: r.Writer, Mutates: r.MutationsOnly, Until: milli(r.ClosedUntil), Probe: milli(r.ProbeAt)}
-	for _, w := range r.Windows {
-		wj := windowJSON{Per: w.Per, Spent: []int64{}, Guess: w.Guess, Until: milli(w.GuessUntil)}
-		last := int64(0)
-		for _, s := range w.Spent {
-			at := max(last, milli(s.End))
-			wj.Spent = append(wj.Spent, at-last, int64(s.N))
-			last = at
-		}
-		j.Windows = append(j.Windows, wj)
+	j.Windows = encodeWindows(r.Windows)
+	for _, f := range r.Former {
+		j.Former = append(j.Former, formerJSON{Quota: f.Quota, At: milli(f.At), Windows: encodeWindows(f.Windows)})
 	}
 	for _, b := range r.Open {
 		j.Open = append(j.Open, [2]int64{int64(b.N), milli(b.NotAfter)})
@@ -132,22 +141,26 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	if j.Version != recordVersion {
 		return fmt.Errorf("%w: version %d, want %d", ErrDamaged, j.Version, recordVersion)
 	}
-	if len(j.Windows) > maxRecordItems || len(j.Open) > maxRecordItems {
-		return fmt.Errorf("%w: too many windows or blocks", ErrDamaged)
+	if len(j.Former) > maxRecordItems || len(j.Open) > maxRecordItems {
+		return fmt.Errorf("%w: too many blocks or former quotas", ErrDamaged)
 	}
 	if min(j.Until, j.Probe) < 0 || max(j.Until, j.Probe) > maxRecordMilli {
 		return fmt.Errorf("%w: the end of the pause is out of range", ErrDamaged)
 	}
 	out := Record{Writer: j.Writer, MutationsOnly: j.Mutates, ClosedUntil: fromMilli(j.Until), ProbeAt: fromMilli(j.Probe)}
-	for i, wj := range j.Windows {
-		w, err := wj.decode()
-		if err != nil {
-			return fmt.Errorf("%w: window %d: %w", ErrDamaged, i, err)
+	var err error
+	if out.Windows, err = decodeWindows(j.Windows); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	for i, fj := range j.Former {
+		f := Former{Quota: fj.Quota, At: fromMilli(fj.At)}
+		if f.Windows, err = decodeWindows(fj.Windows); err != nil {
+			return fmt.Errorf("%w: former quota %d: %w", ErrDamaged, i, err)
 		}
-		if i > 0 && w.Per < out.Windows[i-1].Per {
-			return fmt.Errorf("%w: window %d is out of order", ErrDamaged, i)
+		if fj.At < 0 || fj.At > maxRecordMilli {
+			return fmt.Errorf("%w: the time of former quota %d is out of range", ErrDamaged, i)
 		}
-		out.Windows = append(out.Windows, w)
+		out.Former = append(out.Former, f)
 	}
 	for i, b := range j.Open {
 		if !inRange(b[0], b[1]) {
@@ -157,6 +170,38 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	}
 	*r = out
 	return nil
+}
+
+func encodeWindows(records []WindowRecord) []windowJSON {
+	out := []windowJSON{}
+	for _, w := range records {
+		wj := windowJSON{Per: w.Per, Spent: []int64{}, Guess: w.Guess, Until: milli(w.GuessUntil)}
+		last := int64(0)
+		for _, s := range w.Spent {
+			at := max(last, milli(s.End))
+			wj.Spent = append(wj.Spent, at-last, int64(s.N))
+			last = at
+		}
+		out = append(out, wj)
+	}
+	return out
+}
+
+func decodeWindows(in []windowJSON) (out []WindowRecord, err error) {
+	if len(in) > maxRecordItems {
+		return nil, errors.New("too many windows")
+	}
+	for i, wj := range in {
+		w, err := wj.decode()
+		if err != nil {
+			return nil, fmt.Errorf("window %d: %w", i, err)
+		}
+		if i > 0 && w.Per < out[i-1].Per {
+			return nil, fmt.Errorf("window %d is out of order", i)
+		}
+		out = append(out, w)
+	}
+	return out, nil
 }
 
 func (wj windowJSON) decode() (WindowRecord, error) {
@@ -199,35 +244,6 @@ func fromMilli(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// Export returns the record as it would be saved now, for a limiter that is to
-// inherit the history, such as that of a rotated key. Requests under way are
-// listed as an open block. Its Writer is empty while the stored record, of which
-// the history would be a part, is not loaded.
-func (l *Limiter) Export() Record {
-	now := l.lock()
-	defer l.unlock(now)
-	r := l.snapshot(now)
-	if l.journal != nil && !l.journal.loaded {
-		r.Writer = ""
-	}
-	return r
-}
-
-// Import adds a record's history to the windows, of a limiter that was not used
-// yet.
-func (l *Limiter) Import(r Record) {
-	now := l.lock()
-	defer l.unlock(now)
-	if j := l.journal; j != nil && j.former != "" && j.former == r.Writer {
-		l.clear() // it is known already, from what its writer had stored
-	}
-	l.restore(now, r, l.outlast(now))
-	if j := l.journal; j != nil {
-		j.revoke() // what was imported has to be recorded before more is sent
-		j.imported, j.unsaved = append(j.imported, r), true
-	}
-}
-
 // wall converts an instant to the wall clock.
 func (l *Limiter) wall(now, at instant) time.Time { return l.clock().Add(at - now) }
 
@@ -241,24 +257,11 @@ func (l *Limiter) snapshot(now instant) Record {
 	if l.caution.next > now {
 		r.ProbeAt = l.wall(now, l.caution.next)
 	}
-	for _, w := range l.remembering() {
-		wr := WindowRecord{Per: w.Per}
-		if w.guess.held {
-			wr.Guess, wr.GuessUntil = w.guess.level, l.wall(now, w.guess.expires)
+	r.Windows = l.windowRecords(now, 0)
+	for i, o := range l.sources[1:] {
+		if windows := l.windowRecords(now, source(i+1)); windows != nil {
+			r.Former = append(r.Former, Former{Quota: o.quota, At: o.at, Windows: windows})
 		}
-		first := instant(math.MinInt64)
-		for i := range w.size {
-			s, last := w.at(i), len(wr.Spent)-1
-			end := l.wall(now, s.back-w.hold())
-			if last >= 0 && s.back-first < w.Per/buckets {
-				wr.Spent[last].End = end
-				wr.Spent[last].N = min(wr.Spent[last].N+s.n, maxRecordCount)
-				continue
-			}
-			first = s.back
-			wr.Spent = append(wr.Spent, Spent{End: end, N: min(s.n, maxRecordCount)})
-		}
-		r.Windows = append(r.Windows, wr)
 	}
 	loose := l.use.held // under way, and paid for by no block
 	if l.journal != nil {
@@ -274,50 +277,108 @@ func (l *Limiter) snapshot(now instant) Record {
 	return r
 }
 
-// restore adds to the windows what a record says. Open blocks are believed to
-// have been used, as late as can be: until their deadline, plus the longest
-// call, plus what the two clocks may differ by. Whatever clocks say, nothing
-// recorded can end later than latest.
-func (l *Limiter) restore(now instant, r Record, latest instant) {
-	skew := 2 * l.skew
-	if l.journal != nil && r.Writer == l.journal.Identity {
-		skew = 0
-	}
-	wall := l.clock()
-	local := func(t time.Time) instant { return min(now+t.Sub(wall)+skew, latest) }
-	var old []*window
-	for _, wr := range r.Windows {
-		w := &window{Window: Window{Per: wr.Per}, ring: make([]spend, 8)}
-		for _, s := range wr.Spent {
-			w.add(spend{back: local(s.End) + w.hold(), n: s.N})
-		}
-		old = append(old, w)
-	}
-	if n := len(old); n > 0 && l.memory == nil && (len(l.windows) == 0 || l.windows[len(l.windows)-1].Per < old[n-1].Per) {
-		l.memory = newMemory(old[n-1].Per)
-		l.memory.inherit(now, l.windows, l.past+int(l.taken)-l.use.held)
-	}
+// windowRecords returns what the windows hold of one source; nil if that is
+// another quota and they hold nothing of it.
+func (l *Limiter) windowRecords(now instant, from source) (out []WindowRecord) {
+	empty := from != 0
 	for _, w := range l.remembering() {
-		w.inherit(now, old, maxRecordCount)
-		for _, b := range r.Open {
-			back := min(local(b.NotAfter)+l.maxCall, latest) + w.hold()
-			if back > now {
-				w.add(spend{back: back, n: b.N})
-			}
+		wr := WindowRecord{Per: w.Per}
+		if from == 0 && w.guess.held {
+			wr.Guess, wr.GuessUntil = w.guess.level, l.wall(now, w.guess.expires)
 		}
+		first := instant(math.MinInt64)
+		for i := range w.size {
+			s, last := w.at(i), len(wr.Spent)-1
+			if s.from != from {
+				continue
+			}
+			empty = false
+			end := l.wall(now, s.back-w.hold())
+			if last >= 0 && s.back-first < w.Per/buckets {
+				wr.Spent[last].End = end
+				wr.Spent[last].N = min(wr.Spent[last].N+s.n, maxRecordCount)
+				continue
+			}
+			first = s.back
+			wr.Spent = append(wr.Spent, Spent{End: end, N: min(s.n, maxRecordCount)})
+		}
+		out = append(out, wr)
+	}
+	if empty {
+		return nil
+	}
+	return out
+}
+
+// A clock converts the wall-clock times of a record. Whatever clocks say,
+// nothing recorded can end later than latest.
+type clock struct {
+	now, latest instant
+	wall        time.Time
+	skew        time.Duration
+}
+
+func (c clock) local(t time.Time) instant { return min(c.now+t.Sub(c.wall)+c.skew, c.latest) }
+
+// clockOf returns the clock of a record's writer.
+func (l *Limiter) clockOf(now instant, r *Record, latest instant) clock {
+	c := clock{now: now, latest: latest, wall: l.clock(), skew: 2 * l.skew}
+	if l.journal != nil && r.Writer == l.journal.Identity {
+		c.skew = 0
+	}
+	return c
+}
+
+// restore adds to the windows what a record says.
+func (l *Limiter) restore(now instant, r Record, latest instant, from source) {
+	c := l.clockOf(now, &r, latest)
+	l.count(c, r.Windows, r.Open, from)
+	for _, f := range r.Former {
+		l.countFormer(c, f)
 	}
 	if r.MutationsOnly {
 		l.exempt.exempted(latest)
 		l.countExempt(now)
 	}
 	l.past += maxRecordCount // nothing is known of the time before the record's
-	if until := min(now+r.ClosedUntil.Sub(wall)+skew, now+maxRetryAfter); !r.ClosedUntil.IsZero() && until > now {
+	if until := min(now+r.ClosedUntil.Sub(c.wall)+c.skew, now+maxRetryAfter); !r.ClosedUntil.IsZero() && until > now {
 		l.gate.wait(until)
 		l.gate.cause, l.gate.trial = ReasonThrottled, true
+		l.paused()
 	}
-	l.paused()
-	l.recall(now, r, func(t time.Time) instant { return now + t.Sub(wall) })
+	l.recall(now, r, func(t time.Time) instant { return now + t.Sub(c.wall) })
 	l.epoch++
+}
+
+// count adds to the windows what a record has of them. Open blocks are taken for
+// used, as late as can be: at their deadline, plus the longest call, plus what
+// the two clocks may differ by. A record without windows says nothing, so there
+// may have been any number of requests.
+func (l *Limiter) count(c clock, records []WindowRecord, open []Block, from source) {
+	var old []*window
+	for _, wr := range records {
+		w := &window{Window: Window{Per: wr.Per}, ring: make([]spend, 8)}
+		for _, s := range wr.Spent {
+			w.add(spend{back: c.local(s.End) + w.hold(), n: s.N, from: from})
+		}
+		old = append(old, w)
+	}
+	if n := len(old); n > 0 && l.memory == nil && (len(l.windows) == 0 || l.windows[len(l.windows)-1].Per < old[n-1].Per) {
+		l.memory = newMemory(old[n-1].Per)
+		l.memory.inherit(c.now, l.windows, l.past+int(l.taken)-l.use.held, 0)
+	}
+	for _, w := range l.remembering() {
+		if len(old) == 0 {
+			w.add(spend{back: c.latest + w.hold(), n: maxRecordCount, from: from})
+			continue
+		}
+		w.inherit(c.now, old, maxRecordCount, from)
+		for _, b := range open {
+			if back := min(c.local(b.NotAfter)+l.maxCall, c.latest) + w.hold(); back > c.now {
+				w.add(spend{back: back, n: b.N, from: from})
+			}
+		}
+	}
 }
 
 // recall takes over the guesses of a record. Those of windows that are not known

@@ -20,6 +20,9 @@ func sampleRecord() Record {
 		},
 		ProbeAt: at.Add(2 * time.Second),
 		Open:    []Block{{22, at.Add(15 * time.Second)}},
+		Former: []Former{{Quota: "before", At: at, Windows: []WindowRecord{
+			{Per: 10 * time.Second, Spent: []Spent{{at, 2}}},
+		}}},
 	}
 }
 
@@ -80,6 +83,7 @@ func FuzzRecord(f *testing.F) {
 		`{"v":1,"windows":[{"per":1,"spent":[1,-1]}]}`,
 		`{"v":1,"windows":[{"per":9223372036854775807,"spent":[8796093022208,1048576,0,1]}]}`,
 		`{"v":1,"windows":[],"open":[[1,9223372036854775807]]}`,
+		`{"v":1,"windows":[],"former":[{"quota":"a","at":1,"windows":[]},{"quota":"a","at":-1}]}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -106,7 +110,7 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("%d bytes become %d", len(data), len(again))
 		}
 		bubble(t, Config{Windows: consoleWindows}, func(t *testing.T, l *Limiter) {
-			l.Import(r)
+			l.Import("another", r)
 			for _, w := range l.Stats().Windows {
 				if w.Used < 0 {
 					t.Fatalf("%d used", w.Used)

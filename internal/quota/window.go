@@ -17,7 +17,12 @@ type spend struct {
 	back  instant
 	n     int
 	drift int // how many of n were checks for drift
+	from  source
 }
+
+// A source is the quota under which requests were made, as an index of the
+// limiter's sources; 0 is the limiter's own.
+type source int
 
 // window counts the ended requests of one Window. Attempts that have not ended
 // count in every window alike, so the limiter counts them.
@@ -83,7 +88,7 @@ func (w *window) add(s spend) {
 	for i > 0 && w.at(i-1).back > s.back {
 		i--
 	}
-	if i > 0 && w.at(i-1).back == s.back {
+	if i > 0 && w.at(i-1).back == s.back && w.at(i-1).from == s.from {
 		w.at(i - 1).n += s.n
 		w.at(i - 1).drift += s.drift
 		return
@@ -115,6 +120,22 @@ func (w *window) expire(now instant) {
 		w.head = (w.head + 1) & (len(w.ring) - 1)
 		w.size--
 	}
+}
+
+// drop forgets the requests made under another quota.
+func (w *window) drop(from source) {
+	kept := 0
+	for i := range w.size {
+		s := *w.at(i)
+		if s.from == from {
+			w.spent -= s.n
+			w.drift -= s.drift
+			continue
+		}
+		*w.at(kept) = s
+		kept++
+	}
+	w.size = kept
 }
 
 // clear forgets all requests.
@@ -180,8 +201,8 @@ func driftShare(limit int, busy bool) int {
 
 // inherit fills a new window with the requests known from the old ones, which
 // are ordered by length. Of a time before those windows it is only known that no
-// more than ended requests were made.
-func (w *window) inherit(now instant, old []*window, ended int) {
+// more than ended requests were made, by whom the last parameter says.
+func (w *window) inherit(now instant, old []*window, ended int, whose source) {
 	var from *window
 	for _, o := range old {
 		if from == nil || from.Per < w.Per {
@@ -202,6 +223,6 @@ func (w *window) inherit(now instant, old []*window, ended int) {
 	// All of them, and not what is left of the limit: those that are known come
 	// back sooner, and limits are raised.
 	if from.Per < w.Per && ended > 0 {
-		w.add(spend{back: now + shift, n: min(ended, maxRecordCount)})
+		w.add(spend{back: now + shift, n: min(ended, maxRecordCount), from: whose})
 	}
 }

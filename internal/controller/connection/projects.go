@@ -1,13 +1,17 @@
 package connection
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -31,18 +35,14 @@ func (t Target) Format(s fmt.State, _ rune) {
 // A Dial makes the client for a target. Its errors must not hold the key.
 type Dial func(Target) (console.API, error)
 
-// NewLimiter makes the limiter of a quota group. former, if not empty, is the
-// group that was drawn from before, by this process or another: while group has
-// no record, that of former is its own. fresh says that the group has never been
-// used before, so that no record of its requests can be missing; lost is called
-// when one was missing or damaged all the same.
-type NewLimiter func(group, former string, fresh bool, lost func(reason string)) *quota.Limiter
+// syncTimeout bounds the wait until a group's record holds what it inherits.
+const syncTimeout = 10 * time.Second
 
 // projects holds one view for each project in use and one limiter for each
 // quota group, however many connections lead there.
 type projects struct {
 	dial       Dial
-	newLimiter NewLimiter
+	quotas     Quotas
 	recordLost func(group, reason string)
 	// paused is called when the console has refused calls that a group pays for,
 	// or takes them again; nil: nobody is interested.
@@ -94,44 +94,93 @@ func keyDigest(spec *v1alpha1.ConsoleConnectionSpec, key string) string {
 	return "auto-" + hex.EncodeToString(sum[:6])
 }
 
-// acquire returns the view of the target's project for a connection. previous
-// is the group that the connection drew from before: its requests still count
-// when a rotated key leads to another group.
-func (p *projects) acquire(connection string, t Target, groupName, previous string, cfg quota.Config) (*console.Project, error) {
+// join has a connection draw from a quota group. previous is the group that its
+// status names: the one that it may have sent requests under, in this process or
+// another. They count for the new group from now on, and that is recorded when
+// join returns. It can be called again after an error.
+func (p *projects) join(ctx context.Context, connection, name, previous string, cfg quota.Config) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	g, ok := p.groups[groupName]
-	old, had := p.groups[previous]
-	moved := !ok && previous != groupName
-	if previous != "" && !had {
+	if p.closed {
+		// A reconciliation under way when the process stops begins nothing anew.
+		p.mu.Unlock()
+		return quota.ErrClosed
+	}
+	former := p.groups[previous]
+	if previous != "" && former == nil {
 		p.demotions.NoteFormer()
 	}
-	var history quota.Record
-	if moved && had {
-		history = old.limiter.Export()
+	moves := previous != name
+	if moves {
+		// Nothing is sent any more that pays the previous group.
+		p.dropOthers(connection, "")
 	}
-	if !ok {
-		former := ""
-		if moved {
-			former = previous
-		}
-		// Of a group with another one before it, that one's record tells.
-		fresh := moved && (previous == "" || history.Writer != "")
-		lost := func(reason string) { p.recordLost(groupName, reason) }
-		g = &group{limiter: p.newLimiter(groupName, former, fresh, lost), configs: map[string]quota.Config{}}
-		p.groups[groupName] = g
-		if p.paused != nil {
-			g.limiter.OnPause(func() { p.paused(groupName) })
-		}
-	}
-	p.leave(connection, groupName)
+	g := p.group(name, previous, cfg)
+	p.leave(connection, name)
 	g.configs[connection] = cfg
 	g.apply()
-	if moved && had {
-		// Only windows that are there remember what is imported.
-		g.limiter.Import(history)
+	p.mu.Unlock()
+	if !moves {
+		return nil
 	}
-	t.Limiter = g.limiter
+	if previous != "" {
+		if err := p.inherit(ctx, g, name, previous, former); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	return g.limiter.Sync(ctx)
+}
+
+// group returns the group of that name, which begins with cfg if it is new. A
+// connection that comes from another group expects no record of this one. It
+// needs p.mu.
+func (p *projects) group(name, previous string, cfg quota.Config) *group {
+	g, ok := p.groups[name]
+	if ok {
+		return g
+	}
+	lost := func(reason string) { p.recordLost(name, reason) }
+	g = &group{limiter: p.quotas.limiter(name, cfg, previous != name, lost), configs: map[string]quota.Config{}, applied: cfg}
+	p.groups[name] = g
+	if p.paused != nil {
+		g.limiter.OnPause(func() { p.paused(name) })
+	}
+	return g
+}
+
+// inherit has the requests made under the previous group count for g: those that
+// this process knows of, and those that are recorded, unless that is the same.
+func (p *projects) inherit(ctx context.Context, g *group, name, previous string, former *group) error {
+	var known []quota.Record
+	if former != nil {
+		known = append(known, former.limiter.Export())
+	}
+	stored, err := p.quotas.record(ctx, previous)
+	switch {
+	case err == nil:
+		if former == nil || known[0].Writer == "" || known[0].Writer != stored.Writer {
+			known = append(known, stored)
+		}
+	case errors.Is(err, errNotKept):
+	case errors.Is(err, quota.ErrNoRecord), errors.Is(err, quota.ErrDamaged):
+		if former == nil || known[0].Writer == "" {
+			known = []quota.Record{{}}
+			p.recordLost(name, "the record of the calls made under the former key or group is missing or damaged")
+		}
+	default:
+		return fmt.Errorf("read the record of quota group %q: %w", previous, err)
+	}
+	g.limiter.Import(previous, known...)
+	return nil
+}
+
+// acquire returns the view of the target's project for a connection, which has
+// joined the group.
+func (p *projects) acquire(connection string, t Target, groupName string) (*console.Project, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.Limiter = p.groups[groupName].limiter
 	print := fingerprint(t, groupName)
 	v, ok := p.views[print]
 	if !ok {
@@ -139,15 +188,13 @@ func (p *projects) acquire(connection string, t Target, groupName, previous stri
 		if err != nil {
 			return nil, err
 		}
-		v = &view{project: console.NewProject(api, g.limiter, console.ShareDemotions(&p.demotions)), users: map[string]bool{}}
+		v = &view{project: console.NewProject(api, t.Limiter, console.ShareDemotions(&p.demotions)), users: map[string]bool{}}
 		p.views[print] = v
 	}
 	v.users[connection] = true
 	p.dropOthers(connection, print)
 	if p.closed {
-		// A reconciliation under way when the process stops begins nothing anew.
 		v.project.Close()
-		g.limiter.Close()
 	}
 	return v.project, nil
 }
@@ -205,12 +252,9 @@ func (p *projects) close() {
 	for _, v := range p.views {
 		v.project.Close()
 	}
-	var closing sync.WaitGroup
-	for _, g := range p.groups {
-		// One whose record cannot be saved does not keep the others from it.
-		closing.Go(g.limiter.Close)
+	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+		p.groups[name].limiter.Close()
 	}
-	closing.Wait()
 }
 
 // configOf is a connection's limit as its limiter is told it: the share is

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -129,33 +130,61 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// newProjects makes real clients that are never used. made tells of the
-// limiters made whether they are fresh, or heirs of a former group.
-func newProjects(made map[string]bool, heirs map[string]string) *projects {
-	return &projects{
+// newProjects makes real clients that are never used, for a process of that
+// identity that keeps its records through c, if that is not nil.
+func newProjects(t *testing.T, c client.Client, identity string) *projects {
+	p := &projects{
 		dial: func(t Target) (console.API, error) {
 			return statsig.New(statsig.Config{Endpoint: t.Endpoint, APIKey: t.APIKey, Limiter: t.Limiter})
 		},
-		newLimiter: func(group, former string, fresh bool, _ func(string)) *quota.Limiter {
-			made[group] = fresh
-			if former != "" {
-				heirs[group] = former
-			}
-			return quota.New(quota.Config{})
-		},
-		recordLost: func(string, string) {}, views: map[string]*view{}, groups: map[string]*group{},
+		quotas:     Quotas{Reader: c, Writer: c, Namespace: "operator", Durability: quota.Durability{Identity: identity, Exclusive: true}},
+		recordLost: func(group, reason string) { t.Errorf("%s, group %s: %s", identity, group, reason) },
+		views:      map[string]*view{}, groups: map[string]*group{},
+	}
+	if c == nil {
+		p.quotas = Quotas{}
+	}
+	return p
+}
+
+// open has a connection draw from a group under a target.
+func (p *projects) open(t *testing.T, connection string, target Target, group, previous string, w ...quota.Window) (*console.Project, error) {
+	t.Helper()
+	if err := p.join(t.Context(), connection, group, previous, quota.Config{Share: 100, Windows: w}); err != nil {
+		return nil, err
+	}
+	return p.acquire(connection, target, group)
+}
+
+// limiter is open for those who only want to spend.
+func (p *projects) limiter(t *testing.T, connection, group, previous string) *quota.Limiter {
+	t.Helper()
+	project, err := p.open(t, connection, Target{Endpoint: "https://console.example", APIKey: connection}, group, previous, windows(40, 600)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project.Limiter()
+}
+
+func send(t *testing.T, l *quota.Limiter, n int) {
+	t.Helper()
+	for range n {
+		permit, err := l.Acquire(t.Context(), quota.Request{Lane: quota.Change})
+		if err != nil {
+			t.Fatal(err)
+		}
+		permit.Done(quota.Outcome{})
 	}
 }
 
 func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		made, heirs := map[string]bool{}, map[string]string{}
-		p := newProjects(made, heirs)
+		p := newProjects(t, nil, "")
 		defer p.close()
 		target := Target{Endpoint: "https://console.example", APIKey: "k"}
 		get := func(connection string, target Target, group, previous string, requests int) *console.Project {
 			t.Helper()
-			project, err := p.acquire(connection, target, group, previous, quota.Config{Windows: windows(requests, 10)})
+			project, err := p.open(t, connection, target, group, previous, windows(requests, 10)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,8 +201,8 @@ func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 		if c == a || c.Limiter() != a.Limiter() {
 			t.Error("another key of the same group has the same project, or another quota")
 		}
-		if !made["g"] || len(made) != 1 {
-			t.Errorf("limiters made, and whether fresh: %v", made)
+		if len(p.groups) != 1 {
+			t.Errorf("%d limiters made", len(p.groups))
 		}
 		p.release("b")
 		if limit(a) != 70 {
@@ -193,16 +222,9 @@ func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 		if used := moved.Limiter().Stats().Windows[0].Used; used != 1 {
 			t.Errorf("%d of the requests made are counted", used)
 		}
-		if get("d", other, "i", "i", 90); made["i"] || heirs["i"] != "" {
-			t.Errorf("a quota used before counts as fresh %v, or has the record of %q", made["i"], heirs["i"])
-		}
-		// A key that was rotated while no process ran leads to another group, too.
-		if get("f", other, "j", "of a former process", 90); heirs["j"] != "of a former process" || made["j"] {
-			t.Errorf("heirs %v, fresh %v", heirs, made["j"])
-		}
 		bad := target
 		bad.APIKey = "k\n"
-		if _, err := p.acquire("e", bad, "g", "", quota.Config{}); err == nil || strings.Contains(err.Error(), "k\n") {
+		if _, err := p.open(t, "e", bad, "g", ""); err == nil || strings.Contains(err.Error(), "k\n") {
 			t.Errorf("a key with a line break: %v", err)
 		}
 	})
@@ -214,35 +236,8 @@ func TestConnectionsShareProjectsAndQuotas(t *testing.T) {
 func TestRotationBesideAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, interceptor.Funcs{})
-		start := func(id string) *projects {
-			p := newProjects(map[string]bool{}, map[string]string{})
-			p.newLimiter = func(group, former string, fresh bool, lost func(string)) *quota.Limiter {
-				s := &RecordStore{Reader: c, Writer: c, Name: RecordName("operator", group)}
-				if former != "" {
-					s.Former = RecordName("operator", former)
-				}
-				return quota.New(quota.Config{}, quota.WithStore(s, quota.Durability{Identity: id, Exclusive: true, Fresh: fresh, OnRecordLoss: lost}))
-			}
-			p.recordLost = func(group, reason string) { t.Errorf("%s, group %s: %s", id, group, reason) }
-			return p
-		}
-		target := Target{Endpoint: "https://console.example", APIKey: "k"}
-		get := func(p *projects, group, previous string) *quota.Limiter {
-			project, err := p.acquire("c", target, group, previous, quota.Config{Windows: windows(40, 600)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return project.Limiter()
-		}
-		send := func(l *quota.Limiter, n int) {
-			for range n {
-				permit, err := l.Acquire(t.Context(), quota.Request{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				permit.Done(quota.Outcome{})
-			}
-		}
+		start := func(id string) *projects { return newProjects(t, c, id) }
+		get := func(p *projects, group, previous string) *quota.Limiter { return p.limiter(t, "c", group, previous) }
 		// used waits until every block is over of which tokens may have been taken.
 		used := func(l *quota.Limiter) int {
 			time.Sleep(quota.BlockLife)
@@ -252,17 +247,17 @@ func TestRotationBesideAnotherProcess(t *testing.T) {
 		deposed, leader := start("deposed"), start("leader")
 		defer deposed.close()
 		defer leader.close()
-		send(get(deposed, "g", ""), 3)
+		send(t, get(deposed, "g", ""), 3)
 		deposed.groups["g"].limiter.Close()
-		send(get(leader, "g", "g"), 2)
+		send(t, get(leader, "g", "g"), 2)
 		// It is alone: what it knows is all there is, and counts once.
 		if alone := used(get(leader, "h", "g")); alone != 5 {
 			t.Errorf("%d requests count after the first rotation, want 5", alone)
 		}
-		send(leader.groups["h"].limiter, 1)
+		send(t, leader.groups["h"].limiter, 1)
 
 		late := get(deposed, "h", "h")
-		send(late, 7)
+		send(t, late, 7)
 		late.Close()
 		if both := used(get(leader, "i", "h")); both < 13 || both > 13+6 {
 			t.Errorf("%d requests count after the second rotation, want the 13 sent, and at most those of the leader twice", both)
@@ -282,9 +277,15 @@ func TestRotationBesideAnotherProcess(t *testing.T) {
 // gets a project that reads nothing, and starts nothing that would outlive it.
 func TestNothingBeginsAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProjects(map[string]bool{}, map[string]string{})
+		p := newProjects(t, nil, "")
+		if err := p.join(t.Context(), "c", "g", "", quota.Config{Windows: windows(40, 600)}); err != nil {
+			t.Fatal(err)
+		}
 		p.close()
-		project, err := p.acquire("c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g", "", quota.Config{Windows: windows(40, 600)})
+		if err := p.join(t.Context(), "c", "h", "g", quota.Config{}); !errors.Is(err, quota.ErrClosed) || len(p.groups) != 1 {
+			t.Errorf("another quota is drawn from after the end: %v", err)
+		}
+		project, err := p.acquire("c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,10 +315,10 @@ func TestTargetIsPrintedWithoutItsKey(t *testing.T) {
 func TestFormerProcessIsNoted(t *testing.T) {
 	for previous, want := range map[string]bool{"": false, "g": true, "before": true} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newProjects(map[string]bool{}, map[string]string{})
+			p := newProjects(t, nil, "")
 			defer p.close()
 			for _, previous := range []string{previous, "g", "g"} {
-				project, err := p.acquire("c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g", previous, quota.Config{Windows: windows(40, 600)})
+				project, err := p.open(t, "c", Target{Endpoint: "https://console.example", APIKey: "k"}, "g", previous, windows(40, 600)...)
 				if err != nil {
 					t.Fatal(err)
 				}

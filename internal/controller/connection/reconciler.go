@@ -5,6 +5,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/controller/condition"
+	"github.com/console-access/console-access-operator/internal/quota"
 )
 
 // +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections,verbs=list;watch;patch
@@ -52,7 +54,9 @@ type state struct {
 	// brake outlives the link: a connection that is suspended for a moment
 	// has not forgotten what was deleted through it.
 	brake *access.Brake
-	group string
+	// group is drawn from, and recorded is the group that the status names: where
+	// the record is of all that was sent.
+	group, recorded string
 	// since is how new the listings shall at least be.
 	since time.Time
 	// told is when the quota was last written into the status.
@@ -66,12 +70,12 @@ type state struct {
 	failure console.Class
 }
 
-// New returns a Reconciler that reaches consoles through dial, under the
-// limiters that newLimiter makes, one for each quota group.
-func New(c client.Client, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, newLimiter NewLimiter) *Reconciler {
+// New returns a Reconciler that reaches consoles through dial, under the limiters
+// of quotas.
+func New(c client.Client, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, quotas Quotas) *Reconciler {
 	r := &Reconciler{
 		Client: c, Links: links, Events: recorder, Queue: &access.Queue{}, Namespace: namespace,
-		projects: projects{dial: dial, newLimiter: newLimiter, views: map[string]*view{}, groups: map[string]*group{}},
+		projects: projects{dial: dial, quotas: quotas, views: map[string]*view{}, groups: map[string]*group{}},
 		states:   map[string]*state{},
 	}
 	r.projects.recordLost = r.recordLost
@@ -139,16 +143,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !connection.DeletionTimestamp.IsZero() {
 		gone, v, err := r.dismiss(ctx, connection)
-		if err != nil || gone && len(connection.Finalizers) == 0 {
+		if gone || err != nil {
 			return ctrl.Result{}, err
-		}
-		if gone {
-			return r.finish(ctx, connection, condition.Released(v1alpha1.ReasonConnectionNotReady), 0)
 		}
 		// The link stays while objects that use it are to be deleted.
 		state, _, err := r.sync(ctx, connection)
 		if err != nil {
-			return ctrl.Result{}, err
+			return ctrl.Result{}, unlessClosed(err)
 		}
 		if state.Reason == v1alpha1.ReasonConnectionNotReady {
 			// They cannot go before this is put right, and learn of it from here.
@@ -162,9 +163,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	v, again, err := r.sync(ctx, connection)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, unlessClosed(err)
 	}
 	return r.finish(ctx, connection, v, again)
+}
+
+// unlessClosed returns err, unless the process is stopping and that is why.
+func unlessClosed(err error) error {
+	if errors.Is(err, quota.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // state returns what is remembered of a connection.
@@ -281,14 +290,10 @@ func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (st
 func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state, key string) (*condition.Verdict, error) {
 	group := groupOf(&c.Spec, key)
 	target := Target{Provider: c.Spec.Provider, Endpoint: c.Spec.Endpoint, APIKey: key, CABundle: c.Spec.CABundle}
-	r.mu.Lock()
-	if st.group == "" && c.Status.Quota != nil {
-		st.group = c.Status.Quota.Group
+	if err := r.join(ctx, c, st, group); err != nil {
+		return nil, err
 	}
-	previous := st.group
-	st.group = group
-	r.mu.Unlock()
-	project, err := r.projects.acquire(c.Name, target, group, previous, configOf(&c.Spec.RateLimit))
+	project, err := r.projects.acquire(c.Name, target, group)
 	if err != nil {
 		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s. Correct the spec or the Secret.", err)
 		return &v, nil
@@ -305,6 +310,31 @@ func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 		r.Links.Set(c.Name, st.link)
 	}
 	return nil, nil
+}
+
+// join has the connection draw from a quota group. Before the first call, the
+// group's record holds what was sent under the former one, and the status names
+// the group: whatever happens then, whoever goes on finds all of it.
+func (r *Reconciler) join(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state, group string) error {
+	if st.recorded == "" && c.Status.Quota != nil {
+		st.recorded = c.Status.Quota.Group
+	}
+	r.mu.Lock()
+	st.group = group
+	r.mu.Unlock()
+	if err := r.projects.join(ctx, c.Name, group, st.recorded, configOf(&c.Spec.RateLimit)); err != nil {
+		return err
+	}
+	if st.recorded == group {
+		return nil
+	}
+	before := c.DeepCopy()
+	c.Status.Quota = &v1alpha1.QuotaStatus{Group: group}
+	if err := r.Client.Status().Patch(ctx, c, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("record the quota's group: %w", err)
+	}
+	st.recorded, st.version = group, c.ResourceVersion
+	return nil
 }
 
 func (r *Reconciler) wake(name string) func() {

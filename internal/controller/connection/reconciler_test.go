@@ -2,7 +2,9 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -35,6 +37,8 @@ type bench struct {
 	sim      *consolesim.Server
 	recorder *events.FakeRecorder
 	patches  int
+	// transport reaches the console.
+	transport http.RoundTripper
 	// begin is another process's reconciler.
 	begin func() *Reconciler
 }
@@ -47,7 +51,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 		sim := consolesim.New(consolesim.Options{Keys: []string{apiKey}, Windows: []consolesim.Window{}})
 		server := sim.InMemory()
 		defer server.Close()
-		b := &bench{sim: sim, recorder: events.NewFakeRecorder(100)}
+		b := &bench{sim: sim, recorder: events.NewFakeRecorder(100), transport: server.Transport}
 		count := interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			b.patches++
 			return c.SubResource(sub).Patch(ctx, obj, patch, options...)
@@ -59,9 +63,9 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 		dial := func(target Target) (console.API, error) {
 			return statsig.New(statsig.Config{Endpoint: target.Endpoint, APIKey: target.APIKey, Limiter: target.Limiter, Transport: server.Transport})
 		}
-		limiters := func(string, string, bool, func(string)) *quota.Limiter { return quota.New(quota.Config{}) }
 		kube := newClient(t, count, connection, secret)
-		b.begin = func() *Reconciler { return New(kube, &access.Registry{}, b.recorder, "operator", dial, limiters) }
+		quotas := Quotas{Reader: kube, Writer: kube, Namespace: "operator", Durability: quota.Durability{Identity: "a", Exclusive: true}}
+		b.begin = func() *Reconciler { return New(kube, &access.Registry{}, b.recorder, "operator", dial, quotas) }
 		b.Reconciler = b.begin()
 		defer func() { b.Close() }()
 		test(t, b)
@@ -225,7 +229,7 @@ func TestBrakeOutlivesTheLink(t *testing.T) {
 		"restarted": func(t *testing.T, b *bench) {
 			b.Close()
 			old := b.Reconciler
-			b.Reconciler = New(old.Client, &access.Registry{}, old.Events, old.Namespace, old.projects.dial, old.projects.newLimiter)
+			b.Reconciler = New(old.Client, &access.Registry{}, old.Events, old.Namespace, old.projects.dial, old.projects.quotas)
 			t.Cleanup(b.Close)
 			b.reconcile(t)
 		},
@@ -334,15 +338,13 @@ func TestRotatedWhileSuspended(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.edit(t, func(c *v1alpha1.ConsoleConnection) { c.Spec.Suspend = false })
-		var drawn, former string
-		b.Reconciler = New(b.Client, &access.Registry{}, b.recorder, "operator", b.projects.dial, func(now, before string, _ bool, _ func(string)) *quota.Limiter {
-			drawn, former = now, before
-			return quota.New(quota.Config{})
-		})
+		b.sim.AddKey("console-rotated")
 		defer b.Close()
+		b.Reconciler = b.begin()
 		b.reconcile(t)
-		if former != group || drawn == group {
-			t.Errorf("the new process draws from %q, formerly %q; want another than %q, formerly that", drawn, former, group)
+		told := b.get(t).Status.Quota
+		if told.Group == group || told.Windows[0].Used != 4 {
+			t.Errorf("%+v, want another group than %q with the 4 requests of both", told, group)
 		}
 	})
 }
@@ -414,9 +416,14 @@ func TestRefusalsAreShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := b.Links.Get("default").Project
-		b.sim.PutUser(consolesim.User{Email: "ada@example.com", Role: "Member"})
 		fetch := func() {
-			_, _ = project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "ada@example.com")
+			for range 2 { // the first may wait for the record
+				_, err := project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "nobody@example.com")
+				if wait, ok := errors.AsType[*quota.WaitError](err); !ok || wait.Reason != quota.ReasonRecord {
+					return
+				}
+				synctest.Wait()
+			}
 		}
 		// told reconciles as often as the connection is woken.
 		told := func() *v1alpha1.QuotaStatus {

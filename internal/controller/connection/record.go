@@ -29,9 +29,6 @@ type RecordStore struct {
 	Writer client.Writer
 	// Name of the ConfigMap.
 	Name types.NamespacedName
-	// Former, if set, is the ConfigMap of the group that was drawn from before.
-	// Its record is loaded while there is none under Name.
-	Former types.NamespacedName
 
 	// version of the ConfigMap as last loaded or saved; "" when there is none.
 	version string
@@ -42,16 +39,57 @@ func RecordName(namespace, group string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: "quota-" + group}
 }
 
+// Quotas makes the limiters of quota groups, and reads their records.
+type Quotas struct {
+	// Reader and Writer are those of a [RecordStore]; without them nothing is
+	// recorded.
+	Reader client.Reader
+	Writer client.Writer
+	// Namespace is where the records are.
+	Namespace string
+	// Durability is that of each limiter, which has its own name besides.
+	Durability quota.Durability
+	Options    []quota.Option
+	// Made, if set, is called with each limiter.
+	Made func(group string, l *quota.Limiter)
+}
+
+// errNotKept says that records are not kept.
+var errNotKept = errors.New("records are not kept")
+
+func (q *Quotas) store(group string) *RecordStore {
+	return &RecordStore{Reader: q.Reader, Writer: q.Writer, Name: RecordName(q.Namespace, group)}
+}
+
+// limiter makes the limiter of a group. fresh says that nothing was sent under it
+// if it has no record; lost is called when one was missing all the same, or
+// damaged.
+func (q *Quotas) limiter(group string, cfg quota.Config, fresh bool, lost func(reason string)) *quota.Limiter {
+	options := q.Options
+	if q.Reader != nil {
+		d := q.Durability
+		d.Quota, d.Fresh, d.OnRecordLoss = group, fresh, lost
+		options = append(options[:len(options):len(options)], quota.WithStore(q.store(group), d))
+	}
+	l := quota.New(cfg, options...)
+	if q.Made != nil {
+		q.Made(group, l)
+	}
+	return l
+}
+
+// record reads the record of a group.
+func (q *Quotas) record(ctx context.Context, group string) (quota.Record, error) {
+	if q.Reader == nil {
+		return quota.Record{}, errNotKept
+	}
+	return q.store(group).Load(ctx)
+}
+
 // Load implements [quota.Store].
 func (s *RecordStore) Load(ctx context.Context) (quota.Record, error) {
 	s.version = ""
 	held, record, err := s.read(ctx, s.Name)
-	if errors.Is(err, quota.ErrNoRecord) && s.Former.Name != "" {
-		if _, record, err = s.read(ctx, s.Former); err == nil {
-			err = quota.ErrMoved
-		}
-		return record, err
-	}
 	s.version = held.ResourceVersion
 	return record, err
 }

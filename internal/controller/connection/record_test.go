@@ -93,34 +93,6 @@ func TestRecordOfAnotherProcess(t *testing.T) {
 	}
 }
 
-// Where there is no record yet, that of the former group is read; it is never
-// written.
-func TestRecordOfTheFormerGroup(t *testing.T) {
-	c := newClient(t, interceptor.Funcs{})
-	if err := store(c).Save(t.Context(), record("before")); err != nil {
-		t.Fatal(err)
-	}
-	heir := func() *RecordStore {
-		return &RecordStore{Reader: c, Writer: c, Name: RecordName("operator", "h"), Former: RecordName("operator", "g")}
-	}
-	a := heir()
-	for i, want := range []string{"before", "after"} {
-		got, err := heir().Load(t.Context())
-		if got.Writer != want || errors.Is(err, quota.ErrMoved) != (i == 0) || i > 0 && err != nil {
-			t.Errorf("load %d: %+v, %v; want that of %q", i, got, err, want)
-		}
-		if _, err := a.Load(t.Context()); err != nil && i > 0 {
-			t.Fatal(err)
-		}
-		if err := a.Save(t.Context(), record("after")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := store(c).Load(t.Context()); err != nil || got.Writer != "before" {
-		t.Errorf("the former group's record is %+v, %v", got, err)
-	}
-}
-
 func TestDamagedRecord(t *testing.T) {
 	for name, data := range map[string]map[string]string{
 		"no JSON": {recordKey: "{"}, "nothing": nil, "another key": {"x": "{}"}, "not a record": {recordKey: `{"windows":7}`},

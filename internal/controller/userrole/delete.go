@@ -19,11 +19,12 @@ import (
 // cannot, the verdict says why.
 func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 	if !s.Finalized() {
-		return s.Release(ctx)
+		s.Gone(s.Name)
+		return ctrl.Result{}, nil
 	}
 	v, err := s.dismiss(ctx)
 	if err == nil && v == nil {
-		return s.Release(ctx)
+		return ctrl.Result{}, s.Release(ctx)
 	}
 	return s.Finish(ctx, condition.Of(v), err)
 }
@@ -65,14 +66,7 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return nil, nil
 	}
 	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
-	if v := s.Memo.Refused(updating); v != nil {
-		return v, nil
-	}
 	answer, err := s.write(ctx, seen.Value, role, change)
-	if console.ClassOf(err) == console.NotFound && s.Memo.Refused(updating) != nil {
-		// It goes on when it is known that the person is there, or gone.
-		return s.dismiss(ctx)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s the role: %w", s.obj.Spec.DeletionPolicy, err)
 	}

@@ -94,9 +94,8 @@ func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}
 }
 
-// readMembers reads each team that the listing did not tell the members of. A team
-// that was deleted meanwhile is left out, which a listing has to prove: a refusal alone
-// may be about something else.
+// readMembers reads each team that the listing did not tell the members of. A
+// team that was deleted meanwhile is left out.
 func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress Progress) error {
 	var missing []int
 	for i, team := range inv.Teams {
@@ -105,23 +104,20 @@ func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress
 		}
 	}
 	var mu sync.Mutex
-	done, refused := 0, map[string]error{}
-	group, reading := errgroup.WithContext(ctx)
+	done, gone := 0, map[int]bool{}
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, i := range missing {
 		group.Go(func() error {
-			team, err := again(reading, func() (console.Team, error) { return api.GetTeam(reading, by, inv.Teams[i].ID) })
-			if err != nil {
-				err = fmt.Errorf("read the members of team %q: %w", inv.Teams[i].Name, err)
-			}
-			if err != nil && !console.Refused(err) {
-				return err
+			team, err := again(ctx, func() (console.Team, error) { return api.GetTeam(ctx, by, inv.Teams[i].ID) })
+			if err != nil && console.ClassOf(err) != console.NotFound {
+				return fmt.Errorf("read the members of team %q: %w", inv.Teams[i].Name, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			done++
 			if err != nil {
-				refused[inv.Teams[i].ID] = err
+				gone[i] = true
 			} else {
 				inv.Teams[i] = team
 			}
@@ -132,25 +128,13 @@ func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return inv.leaveOut(ctx, api, refused)
-}
-
-// leaveOut takes away the teams that the console refused to show, by id, and that a
-// listing lacks. It returns the refusal of one that is listed.
-func (inv *Inventory) leaveOut(ctx context.Context, api console.API, refused map[string]error) error {
-	if len(refused) == 0 {
-		return nil
-	}
-	listed, err := list(ctx, "teams", api.ListTeams)
-	if err != nil {
-		return err
-	}
-	for _, team := range listed {
-		if err := refused[team.ID]; err != nil {
-			return err
+	kept := inv.Teams[:0]
+	for i, team := range inv.Teams {
+		if !gone[i] {
+			kept = append(kept, team)
 		}
 	}
-	inv.Teams = slices.DeleteFunc(inv.Teams, func(team console.Team) bool { return refused[team.ID] != nil })
+	inv.Teams = kept
 	return nil
 }
 
