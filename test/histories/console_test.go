@@ -117,11 +117,18 @@ func (m *people) comeOrGo() {
 	w.ledger.recount()
 }
 
-// rotateKey puts a new key into the Secret; the old one ends a minute later.
+// rotateKey puts a new key into the Secret, or the one before again; the old one
+// ends a minute later.
 func (m *people) rotateKey() {
 	w := m.w
 	former := m.key()
-	m.setKey(m.newKey())
+	next := m.before
+	if next == "" || w.chance(0.7) {
+		next = m.newKey()
+	}
+	w.sim.AddKey(next)
+	m.before = former
+	m.setKey(next)
 	w.after(time.Minute, func() {
 		if m.key() != former {
 			w.sim.RevokeKey(former)
@@ -148,13 +155,25 @@ func (m *people) secret() *corev1.Secret { return all[*corev1.Secret](m.w.kube)[
 
 func (m *people) key() string { return string(m.secret().Data["apiKey"]) }
 
-// setKey changes the key when there is one leader only, and for the next time:
-// two that learn of it at different moments draw from quotas of their own.
-func (m *people) setKey(key string) {
+// regroup has the connection draw from another quota, or from that of its key.
+func (m *people) regroup() {
+	group := oneOf(m.w, "", "", "all", "some")
+	m.alone()
+	m.w.note("people set the rate limit's group to %q", group)
+	edit(m.w.kube, all[*v1alpha1.ConsoleConnection](m.w.kube)[0], func(c *v1alpha1.ConsoleConnection) { c.Spec.RateLimit.Group = group })
+}
+
+// alone leaves one leader only, also for the next minute: two that learn of
+// another quota at different moments draw from quotas of their own.
+func (m *people) alone() {
 	for len(m.w.processes) > 1 {
 		m.w.crash(m.w.processes[0])
 	}
-	m.keyAt = m.w.now()
+	m.quotaAt, m.regrouped = m.w.now(), true
+}
+
+func (m *people) setKey(key string) {
+	m.alone()
 	m.w.note("people put %s into the Secret", key)
 	edit(m.w.kube, m.secret(), func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte(key)} })
 }

@@ -32,8 +32,11 @@ var (
 type people struct {
 	w    *world
 	keys int
-	// keyAt is when the key was last changed.
-	keyAt time.Duration
+	// before is the key that was last replaced, and may be used again.
+	before string
+	// quotaAt is when the connection was last led to another quota.
+	quotaAt   time.Duration
+	regrouped bool
 	// reserved is until when nobody gives a Team a name that somebody has just
 	// given to a team by hand: who was first could not be told.
 	reserved map[string]time.Duration
@@ -108,7 +111,7 @@ func (m *people) begin() {
 // secondLeader has another process run beside the one there is, for a while.
 func (m *people) secondLeader() {
 	w := m.w
-	if len(w.processes) != 1 || m.keys > 0 && w.now()-m.keyAt < time.Minute {
+	if len(w.processes) != 1 || m.regrouped && w.now()-m.quotaAt < time.Minute {
 		return
 	}
 	former := w.processes[0]
@@ -123,7 +126,7 @@ func (m *people) act() {
 		m.deleteTeam, m.deleteTeam, m.deleteTeams,
 		m.createRole, m.createRole, m.editRole, m.deleteRole,
 		m.changeTeam, m.changeTeam, m.removeTeam, m.makeTeam, m.changeUser, m.changeUser, m.comeOrGo,
-		m.rotateKey, m.loseKey, m.suspend, m.request, m.restart,
+		m.rotateKey, m.loseKey, m.regroup, m.suspend, m.request, m.restart,
 	)()
 }
 
