@@ -69,6 +69,9 @@ const (
 	// ReasonDeletionHeld: more teams are to be deleted than the connection's
 	// deletionBrake permits; a person has to approve.
 	ReasonDeletionHeld = "DeletionHeld"
+	// ReasonInvalidAnnotation: an annotation of the deleted object has a value that
+	// means nothing, so that the deletion waits.
+	ReasonInvalidAnnotation = "InvalidAnnotation"
 	// ReasonSuspended: the object or its connection is suspended.
 	ReasonSuspended = "Suspended"
 	// ReasonWithinQuota: the checks fit into the quota (OnTime is True).
@@ -86,7 +89,8 @@ const (
 	Finalizer = "console-access.dev/finalizer"
 
 	// ForceOrphanAnnotation set to "true" lets a deleted object go without any
-	// call to the console, for when the console or its key is gone for good.
+	// call to the console, for when the console or its key is gone for good. With
+	// any other value but "false" the deletion waits.
 	ForceOrphanAnnotation = "console-access.dev/force-orphan"
 
 	// ApproveDeletesAnnotation on a ConsoleConnection releases team deletions

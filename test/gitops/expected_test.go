@@ -48,6 +48,7 @@ var expected = map[verdict]outcome{
 	{v1alpha1.ReasonUnauthorized, condition.Stalled}:        degraded,
 	{v1alpha1.ReasonForbidden, condition.Stalled}:           degraded,
 	{v1alpha1.ReasonConsoleUnavailable, condition.Working}:  progressing,
+	{v1alpha1.ReasonInvalidAnnotation, condition.Stalled}:   degraded,
 	{v1alpha1.ReasonDriftDetected, condition.Stalled}:       degraded,
 	{v1alpha1.ReasonDeletionHeld, condition.Stalled}:        degraded,
 	{v1alpha1.ReasonInUse, condition.Stalled}:               degraded,

@@ -82,6 +82,21 @@ func ForcedOrphan(obj client.Object) bool {
 	return obj.GetAnnotations()[v1alpha1.ForceOrphanAnnotation] == "true"
 }
 
+// UnclearOrphan returns the outcome for a deleted object whose annotation
+// [v1alpha1.ForceOrphanAnnotation] has a value that means nothing: it may have been
+// meant to keep what the deletion takes away. keeps is what "true" leads to, drops
+// what happens without it.
+func UnclearOrphan(obj client.Object, keeps, drops string) *condition.Verdict {
+	value, ok := obj.GetAnnotations()[v1alpha1.ForceOrphanAnnotation]
+	if !ok || value == "true" || value == "false" {
+		return nil
+	}
+	v := condition.Stuck(v1alpha1.ReasonInvalidAnnotation,
+		"The annotation %s is %.40q, which means nothing, so the deletion waits. Set it to \"true\" to %s, or remove it to %s.",
+		v1alpha1.ForceOrphanAnnotation, value, keeps, drops)
+	return &v
+}
+
 // IsHeld reports whether an object's status says that its deletion is held.
 func IsHeld(obj v1alpha1.AccessObject) bool {
 	reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration())

@@ -193,3 +193,11 @@ func (s *Scope) Requested(handled string) bool {
 	asked := s.Obj.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
 	return asked != "" && asked != handled
 }
+
+// MarkRequested notes that the check a person asked for was made. That somebody
+// takes the annotation away is no request, nor is its former value when it returns.
+func (s *Scope) MarkRequested(handled *string) {
+	if s.Requested(*handled) {
+		*handled = s.Obj.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
+	}
+}

@@ -82,7 +82,7 @@ func answering(stats quota.Stats) condition.Verdict {
 // annotation: both listings, and the teams that are read one by one.
 func (r *Reconciler) request(c *v1alpha1.ConsoleConnection, st *state) {
 	requested := c.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	if requested == c.Status.LastHandledReconcileAt {
+	if requested == "" || requested == c.Status.LastHandledReconcileAt {
 		return
 	}
 	c.Status.LastHandledReconcileAt = requested

@@ -28,6 +28,7 @@ func newClient(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) 
 	ofConnection := func(o client.Object) []string { return []string{o.(v1alpha1.AccessObject).ConnectionName()} }
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithIndex(&v1alpha1.Team{}, access.ConnectionIndex, ofConnection).
+		WithIndex(&v1alpha1.UserRole{}, access.ConnectionIndex, ofConnection).
 		WithStatusSubresource(&v1alpha1.ConsoleConnection{}).WithInterceptorFuncs(funcs).Build()
 }
 

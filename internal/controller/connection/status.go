@@ -167,12 +167,15 @@ func (r *Reconciler) dismiss(ctx context.Context, c *v1alpha1.ConsoleConnection)
 	if !controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
 		return true, v, nil
 	}
-	if c.Annotations[v1alpha1.ForceOrphanAnnotation] != "true" {
+	if !access.ForcedOrphan(c) {
 		users, err := r.users(ctx, c.Name)
 		if err != nil {
 			return false, v, err
 		}
 		if len(users) > 0 {
+			if v := access.UnclearOrphan(c, "let this connection go while objects use it", "keep it until none does"); v != nil {
+				return false, *v, nil
+			}
 			return false, condition.Stuck(v1alpha1.ReasonInUse,
 				"%d objects still use this connection: %s. Delete them first, or annotate this connection with %s=true to let it go without them.",
 				len(users), condition.SomeOf(users, maxNamed), v1alpha1.ForceOrphanAnnotation), nil

@@ -34,6 +34,9 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	if access.Orphans(s.obj) {
 		return nil, nil
 	}
+	if v := access.UnclearOrphan(s.obj, "let this object go and leave the team in the console", "delete the team"); v != nil {
+		return v, nil
+	}
 	if v, err := s.Resolve(ctx); v != nil || err != nil {
 		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
 			v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."

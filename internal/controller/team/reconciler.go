@@ -76,7 +76,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {
 		s.Link.Project.UnplanCheck(s.Key())
-		s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+		s.MarkRequested(&s.obj.Status.LastHandledReconcileAt)
 		return s.inSync(false, s.stays(nil, false)), nil
 	}
 	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
@@ -89,7 +89,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if v != nil || err != nil {
 		return condition.Of(v), err
 	}
-	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	s.MarkRequested(&s.obj.Status.LastHandledReconcileAt)
 	if seen == nil {
 		return s.create(ctx)
 	}

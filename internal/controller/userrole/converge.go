@@ -41,7 +41,7 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 			return console.User{}, nil, err
 		}
 	}
-	s.obj.Status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	s.MarkRequested(&s.obj.Status.LastHandledReconcileAt)
 	if seen.Presence == console.Present {
 		return seen.Value, nil, nil
 	}

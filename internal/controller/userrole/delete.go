@@ -35,6 +35,9 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if !ok || access.ForcedOrphan(s.obj) {
 		return nil, nil
 	}
+	if v := access.UnclearOrphan(s.obj, "let this object go and leave the role as it is", "set the role that deletionPolicy says"); v != nil {
+		return v, nil
+	}
 	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
 	}
