@@ -19,6 +19,12 @@ type AccessObject interface {
 	Claim() string
 	// Suspended reports whether the spec suspends the object.
 	Suspended() bool
+	// StandsForSomething reports whether the status records something in the console
+	// that another object can take over.
+	StandsForSomething() bool
+	// Inherit takes over what the status of another object of the kind records, as
+	// far as nothing is recorded yet.
+	Inherit(from AccessObject)
 	// GiveUp has the status forget that the object stands for what it claims.
 	GiveUp()
 	// Sync is the part of the status that all kinds have.
@@ -58,6 +64,16 @@ func (t *Team) Journal() any {
 // Suspended implements [AccessObject].
 func (t *Team) Suspended() bool { return t.Spec.Suspend }
 
+// StandsForSomething implements [AccessObject].
+func (t *Team) StandsForSomething() bool { return t.Status.ID != "" }
+
+// Inherit implements [AccessObject].
+func (t *Team) Inherit(from AccessObject) {
+	if former := from.(*Team); t.Status.ID == "" {
+		t.Status.ID, t.Status.Adopted = former.Status.ID, former.Status.Adopted
+	}
+}
+
 // GiveUp implements [AccessObject].
 func (t *Team) GiveUp() {
 	t.Status.ID, t.Status.Adopted, t.Status.SyncedGeneration = "", false, 0
@@ -90,6 +106,22 @@ func (u *UserRole) Journal() any {
 
 // Suspended implements [AccessObject].
 func (u *UserRole) Suspended() bool { return u.Spec.Suspend }
+
+// StandsForSomething implements [AccessObject].
+func (u *UserRole) StandsForSomething() bool {
+	return u.Status.PreviousRole != "" || u.Status.InvitedAt != nil
+}
+
+// Inherit implements [AccessObject].
+func (u *UserRole) Inherit(from AccessObject) {
+	former := from.(*UserRole)
+	if u.Status.PreviousRole == "" {
+		u.Status.PreviousRole = former.Status.PreviousRole
+	}
+	if u.Status.InvitedAt == nil {
+		u.Status.InvitedAt = former.Status.InvitedAt.DeepCopy()
+	}
+}
 
 // GiveUp implements [AccessObject].
 func (u *UserRole) GiveUp() {

@@ -111,8 +111,9 @@ func gaveUp(obj v1alpha1.AccessObject) bool {
 }
 
 // Admit returns the verdict on an object whose namespace may not use its
-// connection, or that claims what another one owns; see [Scope.Owner] for list and has.
-func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
+// connection, or that claims what another one owns; see [Scope.Owner] for has. From one that is
+// being deleted the object takes over, if it may.
+func (s *Scope) Admit(ctx context.Context, rules Rules, has func(v1alpha1.AccessObject) (bool, error)) (*condition.Verdict, error) {
 	ok, err := Admits(ctx, s.Client, s.Connection, s.Name.Namespace)
 	if errors.Is(err, errNamespaceUnknown) {
 		return unknownNamespace(s.Name.Namespace), nil
@@ -126,17 +127,23 @@ func (s *Scope) Admit(ctx context.Context, list client.ObjectList, has func(v1al
 			s.Connection.Name, s.Name.Namespace)
 		return &v, nil
 	}
-	owner, barred, err := s.Owner(ctx, list, has)
+	owner, barred, err := s.Owner(ctx, rules.List(), has)
 	if err != nil {
 		return nil, err
+	}
+	if owner != nil && owner.GetDeletionTimestamp() != nil {
+		if took, err := s.takeOver(ctx, rules, owner); took || err != nil {
+			return nil, err
+		}
 	}
 	if owner == nil {
 		s.barred = barred
 		return nil, nil
 	}
+	may := rules.MayTakeOver(s.Obj, owner, s.Connection)
 	v := condition.Stuck(v1alpha1.ReasonNameTaken,
-		"%s %s/%s owns %q on ConsoleConnection %q. Change or delete one of the two; this one takes over when the other is gone.",
-		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), owner.ConnectionName())
+		"%s %s/%s owns %q on ConsoleConnection %q. Change or delete one of the two. %s",
+		s.Kind, owner.GetNamespace(), owner.GetName(), s.Obj.Claim(), owner.ConnectionName(), rules.Next(s.Obj, owner, may))
 	if owner.ConnectionName() != s.Obj.ConnectionName() {
 		// A change of the other connection may end it without an event about this one.
 		v.RetryAfter = s.Interval()
@@ -180,31 +187,40 @@ func stakes(o v1alpha1.AccessObject) []string {
 	if t, ok := o.(*v1alpha1.Team); ok && t.Status.CreateIntent != nil {
 		out = append(out, console.NameKey(t.Status.CreateIntent.Name))
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
-// Contenders is a watch handler that, when an object gives up a claim by going
-// away or changing, or has come to know what became of a team that it was
-// creating, has all who claim the same looked at.
+// Contenders is a watch handler that has all objects that claim the same looked at
+// when an object comes, changes what it claims or stands for, begins to be deleted,
+// or is gone.
 func Contenders(list func(ctx context.Context, claim string, obj v1alpha1.AccessObject) []types.NamespacedName) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(ctx context.Context, obj client.Object, q queue) {
-		from := obj.(v1alpha1.AccessObject)
-		for _, claim := range stakes(from) {
-			for _, name := range list(ctx, claim, from) {
+	enqueue := func(ctx context.Context, q queue, versions ...client.Object) {
+		var claims []string
+		for _, version := range versions {
+			claims = append(claims, stakes(version.(v1alpha1.AccessObject))...)
+		}
+		slices.Sort(claims)
+		for _, claim := range slices.Compact(claims) {
+			for _, name := range list(ctx, claim, versions[0].(v1alpha1.AccessObject)) {
 				q.Add(ctrl.Request{NamespacedName: name})
 			}
 		}
 	}
 	return handler.Funcs{
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-			was, is := e.ObjectOld.(v1alpha1.AccessObject), e.ObjectNew.(v1alpha1.AccessObject)
-			if !slices.Equal(stakes(was), stakes(is)) {
-				enqueue(ctx, e.ObjectOld, q)
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				enqueue(ctx, q, e.Object)
 			}
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			was, is := e.ObjectOld.(v1alpha1.AccessObject), e.ObjectNew.(v1alpha1.AccessObject)
+			begins := was.GetDeletionTimestamp() == nil && is.GetDeletionTimestamp() != nil
+			if begins || was.GetGeneration() != is.GetGeneration() || !equality.Semantic.DeepEqual(was.Journal(), is.Journal()) {
+				enqueue(ctx, q, was, is)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, q, e.Object) },
 	}
 }
 

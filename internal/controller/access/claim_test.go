@@ -112,14 +112,19 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// Who waits for a name is looked at when it is given up: by a rename, by the
-// end of an object, and when it is known what came of a team by that name.
+// Objects that claim the same are looked at when an object comes, changes what it
+// claims or stands for, begins to be deleted, or is gone.
 func TestContenders(t *testing.T) {
 	plain := aged("a", "plain", 1)
 	renamed, creating, settled := plain.DeepCopy(), plain.DeepCopy(), plain.DeepCopy()
 	renamed.Spec.Name, creating.Spec.Name, settled.Spec.Name = "linkers", "linkers", "linkers"
 	creating.Status.CreateIntent = &v1alpha1.CreateIntent{Name: "compilers "}
 	settled.Status.ID = "team-1"
+	renamed.Generation++
+	creating.Generation, settled.Generation = renamed.Generation, renamed.Generation
+	deleted, told := plain.DeepCopy(), plain.DeepCopy()
+	deleted.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	told.Status.LastSyncTime = &metav1.Time{Time: time.Unix(1, 0)}
 	tests := []struct {
 		name     string
 		was, is  *v1alpha1.Team
@@ -127,7 +132,9 @@ func TestContenders(t *testing.T) {
 		wantGone []string
 	}{
 		{"nothing changed", plain, plain, nil, []string{"compilers"}},
-		{"renamed", plain, renamed, []string{"compilers"}, []string{"linkers"}},
+		{"nothing that concerns others", plain, told, nil, []string{"compilers"}},
+		{"it is to be deleted", plain, deleted, []string{"compilers"}, []string{"compilers"}},
+		{"renamed", plain, renamed, []string{"compilers", "linkers"}, []string{"linkers"}},
 		{"it is known what came of it", creating, settled, []string{"compilers", "linkers"}, []string{"linkers"}},
 		{"still unknown", creating, creating, nil, []string{"compilers", "linkers"}},
 	}
@@ -141,6 +148,15 @@ func TestContenders(t *testing.T) {
 		h.Update(t.Context(), event.UpdateEvent{ObjectOld: tt.was, ObjectNew: tt.is}, q)
 		if !slices.Equal(asked, tt.want) || q.Len() != min(len(tt.want), 1) {
 			t.Errorf("%s: those who claim %q are looked at, %d in all; want %q", tt.name, asked, q.Len(), tt.want)
+		}
+		asked = nil
+		h.Create(t.Context(), event.CreateEvent{Object: tt.is, IsInInitialList: true}, q)
+		if len(asked) != 0 {
+			t.Errorf("%s: those who claim %q are looked at when the process begins", tt.name, asked)
+		}
+		h.Create(t.Context(), event.CreateEvent{Object: tt.is}, q)
+		if !slices.Equal(asked, tt.wantGone) {
+			t.Errorf("%s, as it comes: those who claim %q are looked at, want %q", tt.name, asked, tt.wantGone)
 		}
 		asked = nil
 		h.Delete(t.Context(), event.DeleteEvent{Object: tt.is}, q)

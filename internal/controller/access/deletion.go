@@ -16,9 +16,9 @@ import (
 
 // Deletions returns the Teams of a connection whose team in the console is to be
 // deleted.
-func Deletions(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleConnection) ([]Deletion, error) {
+func (d *Desk) Deletions(ctx context.Context, connection *v1alpha1.ConsoleConnection) ([]Deletion, error) {
 	list := &v1alpha1.TeamList{}
-	if err := c.List(ctx, list, client.MatchingFields{ConnectionIndex: connection.Name}); err != nil {
+	if err := d.Client.List(ctx, list, client.MatchingFields{ConnectionIndex: connection.Name}); err != nil {
 		return nil, fmt.Errorf("list the Teams of ConsoleConnection %q: %w", connection.Name, err)
 	}
 	var out []Deletion
@@ -27,11 +27,18 @@ func Deletions(ctx context.Context, c client.Reader, connection *v1alpha1.Consol
 		if t.DeletionTimestamp.IsZero() || !slices.Contains(t.Finalizers, v1alpha1.Finalizer) || Orphans(t) {
 			continue
 		}
-		ok, err := Admits(ctx, c, connection, t.Namespace)
+		ok, err := Admits(ctx, d.Client, connection, t.Namespace)
 		if err != nil && !errors.Is(err, errNamespaceUnknown) {
 			return nil, err
 		}
 		if !ok && err == nil {
+			continue
+		}
+		successor, err := (&Scope{Desk: d, Obj: t}).Successor(ctx, TeamRules, t)
+		if err != nil {
+			return nil, err
+		}
+		if successor != nil {
 			continue
 		}
 		out = append(out, Deletion{Key: keyOf(TeamKind, client.ObjectKeyFromObject(t)), Since: t.DeletionTimestamp.Time, Held: IsHeld(t)})

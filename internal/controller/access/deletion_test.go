@@ -42,7 +42,11 @@ func TestDeletions(t *testing.T) {
 	deleted("a", "orphaned", func(t *v1alpha1.Team) { t.Spec.DeletionPolicy = v1alpha1.TeamOrphan })
 	deleted("b", "not-admitted", nil)
 	deleted("c", "namespace-unknown", nil)
-	found, err := Deletions(t.Context(), builder.Build(), connection)
+	deleted("a", "handed-over", func(t *v1alpha1.Team) { t.Spec.Name = "parsers" })
+	successor := aged("a", "successor", 1)
+	successor.Spec.Name, successor.Spec.AdoptionPolicy = "parsers", v1alpha1.AdoptionAdopt
+	builder = builder.WithObjects(successor, connection).WithIndex(&v1alpha1.Team{}, ClaimIndex, Indices[ClaimIndex])
+	found, err := (&Desk{Client: builder.Build(), Links: &Registry{}}).Deletions(t.Context(), connection)
 	var got []string
 	for _, d := range found {
 		got = append(got, d.Key)

@@ -159,19 +159,3 @@ func (s *Scope) Admitted(ctx context.Context, objects []v1alpha1.AccessObject) (
 	}
 	return admitted, barred, nil
 }
-
-// AtWork returns those of several admitted objects that are neither being deleted
-// nor suspended, and whose connections are not suspended either.
-func (s *Scope) AtWork(ctx context.Context, admitted []v1alpha1.AccessObject) ([]v1alpha1.AccessObject, error) {
-	var out []v1alpha1.AccessObject
-	for _, obj := range admitted {
-		connection, err := s.connectionOf(ctx, obj)
-		if err != nil {
-			return nil, err
-		}
-		if obj.GetDeletionTimestamp() == nil && !obj.Suspended() && connection != nil && !connection.Spec.Suspend {
-			out = append(out, obj)
-		}
-	}
-	return out, nil
-}

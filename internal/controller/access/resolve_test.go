@@ -32,7 +32,7 @@ func TestNamespaceReachesTheCacheLater(t *testing.T) {
 	admit := func() (*condition.Verdict, error) {
 		s := b.open(t)
 		s.Connection = connection
-		return s.Admit(t.Context(), &v1alpha1.TeamList{}, func(v1alpha1.AccessObject) (bool, error) { return false, nil })
+		return s.Admit(t.Context(), TeamRules, func(v1alpha1.AccessObject) (bool, error) { return false, nil })
 	}
 	v, err := admit()
 	if err != nil || v == nil || v.State != condition.Working || v.RetryAfter <= 0 {

@@ -105,8 +105,8 @@ func (d *Desk) contenders(ctx context.Context, list client.ObjectList, claim str
 }
 
 // ofConnection returns the objects of a connection, and those of its peers that
-// wait for another object to give up its claim: the connection may have ceased to
-// admit that one.
+// wait for another object to give up, or to take over, a claim: the connection may
+// have ceased to admit that one.
 func (d *Desk) ofConnection(ctx context.Context, list func() client.ObjectList, connection string) []types.NamespacedName {
 	var out []types.NamespacedName
 	for _, obj := range d.matching(ctx, list(), client.MatchingFields{ConnectionIndex: connection}) {
@@ -121,7 +121,7 @@ func (d *Desk) ofConnection(ctx context.Context, list func() client.ObjectList, 
 			continue
 		}
 		for _, obj := range d.matching(ctx, list(), client.MatchingFields{ConnectionIndex: peer}) {
-			if reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); reason == v1alpha1.ReasonNameTaken {
+			if reason, _ := condition.Current(obj.Sync().Conditions, obj.GetGeneration()); reason == v1alpha1.ReasonNameTaken || obj.GetDeletionTimestamp() != nil {
 				out = append(out, client.ObjectKeyFromObject(obj))
 			}
 		}

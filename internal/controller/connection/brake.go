@@ -26,7 +26,7 @@ func (r *Reconciler) resume(ctx context.Context, c *v1alpha1.ConsoleConnection, 
 		}
 		st.brake = access.NewBrake(record, r.wake(c.Name), r.saveBrake(c.Name))
 	}
-	wanted, err := access.Deletions(ctx, r.Client, c)
+	wanted, err := (&access.Desk{Client: r.Client, Links: r.Links}).Deletions(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -25,10 +25,10 @@ func newClient(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) 
 			t.Fatal(err)
 		}
 	}
-	ofConnection := func(o client.Object) []string { return []string{o.(v1alpha1.AccessObject).ConnectionName()} }
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithIndex(&v1alpha1.Team{}, access.ConnectionIndex, ofConnection).
-		WithIndex(&v1alpha1.UserRole{}, access.ConnectionIndex, ofConnection).
+		WithIndex(&v1alpha1.Team{}, access.ConnectionIndex, access.Indices[access.ConnectionIndex]).
+		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, access.Indices[access.ClaimIndex]).
+		WithIndex(&v1alpha1.UserRole{}, access.ConnectionIndex, access.Indices[access.ConnectionIndex]).
 		WithStatusSubresource(&v1alpha1.ConsoleConnection{}).WithInterceptorFuncs(funcs).Build()
 }
 

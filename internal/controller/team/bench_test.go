@@ -90,6 +90,7 @@ func newClient(t *testing.T, objects ...client.Object) client.Client {
 	}
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.Team{}, &v1alpha1.ConsoleConnection{}).
+		WithIndex(&v1alpha1.Team{}, access.ConnectionIndex, access.Indices[access.ConnectionIndex]).
 		WithIndex(&v1alpha1.Team{}, access.ClaimIndex, access.Indices[access.ClaimIndex]).
 		WithIndex(&v1alpha1.Team{}, idIndex, indices[idIndex]).
 		WithIndex(&v1alpha1.Team{}, intentIndex, indices[intentIndex]).

@@ -31,6 +31,12 @@ func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 
 // remove returns nothing when there is nothing left to do in the console.
 func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
+	if access.ForcedOrphan(s.obj) {
+		return nil, nil
+	}
+	if done, v, err := s.HandOver(ctx, access.TeamRules); done || v != nil || err != nil {
+		return v, err
+	}
 	if access.Orphans(s.obj) {
 		return nil, nil
 	}

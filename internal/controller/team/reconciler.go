@@ -71,7 +71,7 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if v, err := s.settleIntent(ctx); v != nil || err != nil {
 		return condition.Of(v), err
 	}
-	if v, err := s.Admit(ctx, &v1alpha1.TeamList{}, s.has); v != nil || err != nil {
+	if v, err := s.Admit(ctx, access.TeamRules, s.has); v != nil || err != nil {
 		return condition.Of(v), err
 	}
 	if s.synced() && s.Connection.Spec.Drift.Policy == v1alpha1.DriftIgnore && s.obj.Spec.Mode != v1alpha1.ModeObserve {

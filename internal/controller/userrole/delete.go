@@ -31,8 +31,14 @@ func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 
 // dismiss returns nothing when there is nothing left to do in the console.
 func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
+	if access.ForcedOrphan(s.obj) {
+		return nil, nil
+	}
+	if done, v, err := s.HandOver(ctx, rules); done || v != nil || err != nil {
+		return v, err
+	}
 	role, ok := s.finalRole()
-	if !ok || access.ForcedOrphan(s.obj) {
+	if !ok {
 		return nil, nil
 	}
 	if v := access.UnclearOrphan(s.obj, "let this object go and leave the role as it is", "set the role that deletionPolicy says"); v != nil {
@@ -44,9 +50,8 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 	if letGo, v, err := s.LetGo(ctx); letGo || v != nil || err != nil {
 		return v, err
 	}
-	claimed, err := s.claimed(ctx)
-	if err != nil || claimed || s.guarded("") != nil {
-		return nil, err
+	if s.guarded("") != nil {
+		return nil, nil
 	}
 	if s.Memo.Began.IsZero() {
 		s.Memo.Began = time.Now()
@@ -78,24 +83,6 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
-}
-
-// claimed reports whether another UserRole decides about the person: one that is
-// admitted and at work, and that has them or is older.
-func (s *role) claimed(ctx context.Context) (bool, error) {
-	others, err := s.Others(ctx, &v1alpha1.UserRoleList{}, access.ClaimIndex, s.obj.Claim())
-	if err != nil {
-		return false, err
-	}
-	others, _, err = s.Admitted(ctx, others)
-	if err == nil {
-		others, err = s.AtWork(ctx, others)
-	}
-	if err != nil || len(others) == 0 {
-		return false, err
-	}
-	owner, err := access.First(append(others, s.obj), has)
-	return owner != nil && owner.GetUID() != s.obj.UID, err
 }
 
 // lookAgain returns the person as a reading shows them that began after the

@@ -94,7 +94,7 @@ func (s *role) readLane() quota.Lane {
 
 // admit applies the rules that need nothing of the console.
 func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
-	if v, err := s.Admit(ctx, &v1alpha1.UserRoleList{}, has); v != nil || err != nil {
+	if v, err := s.Admit(ctx, rules, has); v != nil || err != nil {
 		return v, err
 	}
 	if problem := RoleProblem(s.Connection, string(s.obj.Spec.Role)); problem != "" {
@@ -102,6 +102,22 @@ func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
 		return &v, nil
 	}
 	return nil, nil
+}
+
+// rules are how UserRoles take over from each other: each that may grant its role.
+var rules = access.Rules{
+	List: func() client.ObjectList { return &v1alpha1.UserRoleList{} },
+	MayTakeOver: func(successor, _ v1alpha1.AccessObject, c *v1alpha1.ConsoleConnection) bool {
+		spec := &successor.(*v1alpha1.UserRole).Spec
+		return spec.Mode != v1alpha1.ModeObserve && RoleProblem(c, string(spec.Role)) == ""
+	},
+	Excludes: func(_, _ v1alpha1.AccessObject) bool { return false },
+	Next: func(_, _ v1alpha1.AccessObject, may bool) string {
+		if may {
+			return "When the other is deleted, this one takes over the person, and the role changes only if this one wants another."
+		}
+		return "When the other is deleted, its deletionPolicy is followed, as this one may change nothing."
+	},
 }
 
 // has reports whether a UserRole has come to manage its person, who may only have
