@@ -76,12 +76,12 @@ require (
 	go.uber.org/zap v1.27.1 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/net v0.58.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
-	golang.org/x/sync v0.22.0 // indirect
-	golang.org/x/sys v0.47.0 // indirect
-	golang.org/x/term v0.45.0 // indirect
-	golang.org/x/text v0.41.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/term v0.47.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 	gomodules.xyz/jsonpatch/v2 v2.5.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
@@ -109,7 +109,7 @@ replace github.com/console-access/console-access-operator => ../..
 replace (
 	github.com/fsnotify/fsnotify => github.com/fsnotify/fsnotify v1.9.0
 	github.com/fxamacker/cbor/v2 => github.com/fxamacker/cbor/v2 v2.9.1
-	github.com/go-logr/logr => github.com/go-logr/logr v1.4.3
+	github.com/go-logr/logr => github.com/go-logr/logr v1.4.4
 	github.com/go-openapi/jsonreference => github.com/go-openapi/jsonreference v1.0.0
 	github.com/go-openapi/swag => github.com/go-openapi/swag v0.27.1
 	github.com/go-openapi/swag/cmdutils => github.com/go-openapi/swag/cmdutils v0.27.1
@@ -129,8 +129,8 @@ replace (
 	github.com/prometheus/common => github.com/prometheus/common v0.70.0
 	github.com/prometheus/procfs => github.com/prometheus/procfs v0.21.1
 	go.yaml.in/yaml/v3 => go.yaml.in/yaml/v3 v3.0.4
-	golang.org/x/net => golang.org/x/net v0.57.0
-	golang.org/x/text => golang.org/x/text v0.40.0
+	golang.org/x/net => golang.org/x/net v0.62.0
+	golang.org/x/text => golang.org/x/text v0.43.0
 	gomodules.xyz/jsonpatch/v2 => gomodules.xyz/jsonpatch/v2 v2.4.0
 	google.golang.org/protobuf => google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af
 	k8s.io/kube-openapi => k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad
