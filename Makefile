@@ -23,11 +23,9 @@ GO ?= go
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
-GOLANGCI_LINT ?= golangci-lint
-# The version whose checks .golangci.yml names.
-GOLANGCI_LINT_VERSION = v2.15.0
-
-GOVULNCHECK ?= govulncheck
+# For vuln: the vulnerability database. As it is here, the check needs no network
+# and has the same result every time; VULNDB= asks the public one of today.
+VULNDB ?= file://$(CURDIR)/bin/vulndb
 
 LDFLAGS = -s -w -X main.version=$(VERSION)
 EXE := $(shell $(GO) env GOEXE)
@@ -38,20 +36,70 @@ CHART = bin/chart$(EXE)
 CONTROLPLANE = bin/controlplane$(EXE)
 RELEASE = bin/release$(EXE)
 BUNDLE = bin/bundle$(EXE)
+GOLANGCI_LINT = bin/golangci-lint$(EXE)
+ACTIONLINT = bin/actionlint$(EXE)
+GOVULNCHECK = bin/govulncheck$(EXE)
+VULN = bin/vuln$(EXE)
 KUBE_APISERVER = bin/kube/kube-apiserver$(EXE)
 ETCD = bin/kube/etcd$(EXE)
 KUSTOMIZE_CONTROLLER = bin/kustomize-controller$(EXE)
 FLUX_CRDS = bin/flux-crds
 
+# Modules with code of their own, and those of them that are released or make
+# what is released.
+MODULES = . hack/bundle hack/controlplane hack/release hack/tools hack/vuln test/chart test/gitops test/monitoring
+RELEASED_MODULES = . hack/bundle hack/controlplane hack/release
+
 .DEFAULT_GOAL := help
 
-##@ General
+##@ Daily
 
 .PHONY: help
 help: ## Show this help.
-	@awk 'BEGIN {FS = ":.*##"; printf "Usage:\n  make \033[36m<target>\033[0m\n"} /^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } /^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage:\n  make \033[36m<target>\033[0m\n"} /^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2 } /^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
-##@ Try it
+.PHONY: test
+test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS narrow it down.
+	@echo "Compiling the tests with the race detector; the first time this takes some minutes."
+	$(GO) test $(TESTFLAGS) $(TESTS)
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run golangci-lint over all modules. MODULES=. narrows it down.
+	@failed=; for module in $(MODULES); do \
+		echo "== golangci-lint in $$module"; \
+		(cd $$module && GOFLAGS="$$GOFLAGS -trimpath" $(CURDIR)/$(GOLANGCI_LINT) run -c $(CURDIR)/.golangci.yml) || failed="$$failed $$module"; \
+	done; [ -z "$$failed" ] || { echo "golangci-lint has findings in:$$failed"; exit 1; }
+
+.PHONY: fmt
+fmt: ## Format the code.
+	$(GO) fmt ./...
+
+.PHONY: vet
+vet: ## Vet the code.
+	$(GO) vet -trimpath ./...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Generate CRDs and the manager's roles.
+	$(CONTROLLER_GEN) crd rbac:roleName=manager-role paths=./api/... paths=./internal/controller/... output:crd:artifacts:config=config/crd/bases
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate deep copies.
+	$(CONTROLLER_GEN) object paths=./api/...
+
+.PHONY: api-docs
+api-docs: $(APIDOCS) manifests ## Generate the tables of fields in docs/.
+	$(APIDOCS)
+
+.PHONY: chart
+chart: $(CHART) manifests ## Generate what the Helm chart has from config/ and its schema of values.
+	$(CHART)
+
+.PHONY: verify-generated
+verify-generated: ## Fail if anything generated is stale.
+	$(GO) test -count=1 $(TESTFLAGS) ./test/generated
+
+.PHONY: build
+build: manager ## Build the manager.
 
 .PHONY: demo
 demo: controlplane manager consolesim ## Show it all on this machine: control plane, console, operator. ARGS=--once ends by itself.
@@ -59,10 +107,7 @@ demo: controlplane manager consolesim ## Show it all on this machine: control pl
 	@echo "Starting the demo."
 	@exec bin/demo$(EXE) $(ARGS)
 
-.PHONY: test
-test: controlplane ## Run all tests, with the race detector. TESTS and TESTARGS narrow it down.
-	@echo "Compiling the tests with the race detector; the first time this takes some minutes."
-	$(GO) test $(TESTFLAGS) $(TESTS)
+##@ Suites and campaigns
 
 .PHONY: test-controlplane
 test-controlplane: ## Run the tests of the control plane, a module of its own.
@@ -70,21 +115,17 @@ test-controlplane: ## Run the tests of the control plane, a module of its own.
 
 .PHONY: test-monitoring
 test-monitoring: controlplane manager consolesim ## Run the tests of alerts and dashboard with Prometheus' code, a module of its own.
-	cd test/monitoring && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
-
-.PHONY: dashboard-picture
-dashboard-picture: controlplane manager consolesim ## Draw docs/images/dashboard.svg from the metrics of a manager's eight busy minutes.
-	cd test/monitoring && $(GO) test -vet=off -count=1 -timeout $(TEST_TIMEOUT) -run '^TestQueriesAreAnswered$$' . \
-		-args -picture ../../docs/images/dashboard.svg
+	cd test/monitoring && $(GO) test -trimpath -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-release
-test-release: ## Run the tests of images, SBOMs and the bundle, modules of their own.
+test-release: ## Run the tests of images, SBOMs, the bundle and the check for vulnerabilities, modules of their own.
 	cd hack/release && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
 	cd hack/bundle && $(GO) test -trimpath -vet=off $(TESTARGS) ./...
+	cd hack/vuln && $(GO) test -trimpath -vet=off $(TESTARGS) .
 
 .PHONY: test-chart
 test-chart: controlplane ## Run the tests of the Helm chart with Helm's code, a module of its own.
-	cd test/chart && $(GO) test -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+	cd test/chart && $(GO) test -trimpath -vet=off -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-gitops
 test-gitops: controlplane $(KUSTOMIZE_CONTROLLER) $(FLUX_CRDS) ## Run the tests with what Argo CD and Flux are made of, modules of their own.
@@ -123,7 +164,7 @@ test-cluster: controlplane ## Run all tests against the cluster of the current k
 
 .PHONY: test-crash
 test-crash: controlplane ## Kill managers 200 times while 2,000 objects are being applied; takes about ten minutes.
-	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/crash -kills 200 -roles 2000 -teams 100
+	$(GO) test -trimpath -vet=off -count=1 -v -timeout 30m ./test/crash -kills 200 -roles 2000 -teams 100
 
 # How long it lasts, and what it is drawn from, e.g. make chaos CHAOS_FOR=30m SEED=7
 CHAOS_FOR ?= 5m
@@ -132,19 +173,28 @@ SEED ?=
 
 .PHONY: chaos
 chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR (5m); SEED=N draws the same again.
-	$(GO) test -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(or $(SEED),0) $(TESTARGS)
+	$(GO) test -trimpath -vet=off -count=1 -v -timeout 0 ./test/chaos -for $(CHAOS_FOR) -seed $(or $(SEED),0) $(TESTARGS)
+
+# How many, e.g. make test-histories HISTORIES=2000
+HISTORIES ?= 10000
 
 .PHONY: test-histories
-test-histories: ## Run 10,000 random histories on virtual time, and what can be explored exhaustively. SEED=n replays one.
-	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories 10000 -depth 2 -record-depth 5)
+test-histories: ## Run HISTORIES (10,000) random histories on virtual time, and what can be explored exhaustively. SEED=n replays one.
+	$(GO) test -trimpath -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories $(HISTORIES) -depth 2 -record-depth 5)
 
 .PHONY: test-fairness
 test-fairness: controlplane ## One object beside 5,000 that wait.
-	$(GO) test -vet=off -count=1 -v -timeout 30m ./test/fairness -busy 5000
+	$(GO) test -trimpath -vet=off -count=1 -v -timeout 30m ./test/fairness -busy 5000
+
+.PHONY: fuzz-seeds
+fuzz-seeds: ## Run the seeds of every fuzz test, without fuzzing.
+	@dirs=$$(grep -rl --include='*_test.go' '^func Fuzz' api cmd internal test | xargs -n 1 dirname | sort -u | sed 's|^|./|'); \
+		[ -n "$$dirs" ] || { echo 'there are no fuzz tests'; exit 1; }; \
+		$(GO) test $(TESTFLAGS) -run '^Fuzz' $$dirs
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target, one after the other, each for FUZZ_FOR (30s).
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n 1 dirname | sort -u); do \
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' api cmd internal test | xargs -n 1 dirname | sort -u); do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$dir/*_test.go); do \
 			echo "== $$name in $$dir for $(FUZZ_FOR)"; \
 			$(GO) test -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_FOR) ./$$dir || exit 1; \
@@ -157,83 +207,25 @@ bench: controlplane manager ## Measure roll-outs, steady state and limiter; figu
 	$(GO) build -trimpath -o bin/bench$(EXE) ./test/bench
 	@bin/bench$(EXE) $(if $(BENCH),-plan $(BENCH)) $(ARGS)
 
-##@ Development
-
-.PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate CRDs and the manager's roles.
-	$(CONTROLLER_GEN) crd rbac:roleName=manager-role paths=./api/... paths=./internal/controller/... output:crd:artifacts:config=config/crd/bases
-
-.PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate deep copies.
-	$(CONTROLLER_GEN) object paths=./api/...
-
-.PHONY: api-docs
-api-docs: $(APIDOCS) manifests ## Generate the tables of fields in docs/.
-	$(APIDOCS)
-
-.PHONY: chart
-chart: $(CHART) manifests ## Generate what the Helm chart has from config/ and its schema of values.
-	$(CHART)
-
-.PHONY: verify-generated
-verify-generated: ## Fail if anything generated is stale.
-	$(GO) test -count=1 ./test/generated
-
-.PHONY: fmt
-fmt: ## Format the code.
-	$(GO) fmt ./...
-
-.PHONY: vet
-vet: ## Vet the code.
-	$(GO) vet ./...
-
-.PHONY: lint
-lint: ## Run the installed golangci-lint (see GOLANGCI_LINT_VERSION in the Makefile).
-	@command -v $(GOLANGCI_LINT) >/dev/null || { echo 'install golangci-lint $(GOLANGCI_LINT_VERSION): https://golangci-lint.run/docs/welcome/install/'; exit 2; }
-	$(GOLANGCI_LINT) run
-
 .PHONY: lint-fix
-lint-fix: ## Run golangci-lint and let it repair what it can.
+lint-fix: $(GOLANGCI_LINT) ## Run golangci-lint and let it repair what it can.
 	$(GOLANGCI_LINT) run --fix
 
-# It needs the Go vulnerability database: over the network, or a copy that
-# GOVULNDB names.
+# shellcheck and pyflakes, which it would use if they are there, are not pinned.
+.PHONY: lint-workflows
+lint-workflows: $(ACTIONLINT) ## Run actionlint over .github/workflows.
+	$(ACTIONLINT) -shellcheck= -pyflakes=
+
 .PHONY: vuln
-vuln: ## Run the installed govulncheck over the operator's modules.
-	@command -v $(GOVULNCHECK) >/dev/null || { echo 'install govulncheck: go install golang.org/x/vuln/cmd/govulncheck@latest'; exit 2; }
-	$(GOVULNCHECK) ./...
-	cd hack/controlplane && $(GOVULNCHECK) ./...
+vuln: $(VULN) $(GOVULNCHECK) $(if $(VULNDB),bin/vulndb/index/db.json) ## Fail if a module calls a function with a known vulnerability. VULNDB= asks today's database.
+	$(VULN) -govulncheck $(GOVULNCHECK) $(if $(VULNDB),-db $(VULNDB)) $(RELEASED_MODULES)
 
-##@ Build
+.PHONY: dashboard-picture
+dashboard-picture: controlplane manager consolesim ## Draw docs/images/dashboard.svg from the metrics of a manager's eight busy minutes.
+	cd test/monitoring && $(GO) test -trimpath -vet=off -count=1 -timeout $(TEST_TIMEOUT) -run '^TestQueriesAreAnswered$$' . \
+		-args -picture ../../docs/images/dashboard.svg
 
-.PHONY: build
-build: manager ## Build the manager.
-
-# All programs are built with -trimpath, so that they share what is compiled.
-.PHONY: manager
-manager:
-	@echo "Building the manager; the first time this takes some minutes."
-	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/manager$(EXE) ./cmd
-
-.PHONY: consolesim
-consolesim: ## Build the simulated console.
-	$(GO) build -trimpath -ldflags="-s -w" -o bin/consolesim$(EXE) ./cmd/consolesim
-
-.PHONY: plugin
-plugin: ## Build the kubectl plugin `kubectl console-access`.
-	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/kubectl-console_access$(EXE) ./cmd/kubectl-console_access
-
-.PHONY: controlplane
-controlplane: $(CONTROLPLANE) ## Build the small Kubernetes API server for demo and tests.
-
-# Built anew only when its own sources change: linking it takes a while.
-$(CONTROLPLANE): $(filter-out %_test.go,$(wildcard hack/controlplane/*.go)) hack/controlplane/go.mod hack/controlplane/go.sum
-	@echo "Building the control plane; the first time this takes some minutes."
-	cd hack/controlplane && $(GO) build -trimpath -ldflags="-s -w" -o ../../$@ .
-
-.PHONY: run
-run: ## Run the manager against the current kubeconfig.
-	$(GO) run -trimpath -ldflags="$(LDFLAGS)" ./cmd --operator-namespace=$(OPERATOR_NAMESPACE) $(ARGS)
+##@ Releases
 
 .PHONY: docker-build
 docker-build: ## Build the image IMG.
@@ -286,7 +278,33 @@ installer: $(KUSTOMIZE)
 	@printf 'resources:\n- ../../config/default\n' > dist/installer/kustomization.yaml
 	cd dist/installer && ../../$(KUSTOMIZE) edit set image controller=$(IMG)
 
-##@ Deployment
+##@ Programs and deployment
+
+# All programs are built with -trimpath, so that they share what is compiled.
+.PHONY: manager
+manager:
+	@echo "Building the manager; the first time this takes some minutes."
+	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/manager$(EXE) ./cmd
+
+.PHONY: consolesim
+consolesim: ## Build the simulated console.
+	$(GO) build -trimpath -ldflags="-s -w" -o bin/consolesim$(EXE) ./cmd/consolesim
+
+.PHONY: plugin
+plugin: ## Build the kubectl plugin `kubectl console-access`.
+	$(GO) build -trimpath -ldflags="$(LDFLAGS)" -o bin/kubectl-console_access$(EXE) ./cmd/kubectl-console_access
+
+.PHONY: controlplane
+controlplane: $(CONTROLPLANE) ## Build the small Kubernetes API server for demo and tests.
+
+# Built anew only when its own sources change: linking it takes a while.
+$(CONTROLPLANE): $(filter-out %_test.go,$(wildcard hack/controlplane/*.go)) hack/controlplane/go.mod hack/controlplane/go.sum
+	@echo "Building the control plane; the first time this takes some minutes."
+	cd hack/controlplane && $(GO) build -trimpath -ldflags="-s -w" -o ../../$@ .
+
+.PHONY: run
+run: ## Run the manager against the current kubeconfig.
+	$(GO) run -trimpath -ldflags="$(LDFLAGS)" ./cmd --operator-namespace=$(OPERATOR_NAMESPACE) $(ARGS)
 
 ignore-not-found ?= false
 
@@ -313,16 +331,16 @@ clean: ## Remove what was built.
 	rm -rf bin dist
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(APIDOCS) $(CHART) ## Build the tools that hack/tools/go.mod names.
+tools: $(CONTROLLER_GEN) $(KUSTOMIZE) $(APIDOCS) $(CHART) $(GOLANGCI_LINT) $(ACTIONLINT) $(GOVULNCHECK) ## Build the tools that the go.mod files in hack name.
 
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
-	$(GO) build -C hack/tools -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+	$(GO) build -C hack/tools -trimpath -o ../../$@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
 $(KUSTOMIZE): hack/tools/go.mod hack/tools/go.sum
-	$(GO) build -C hack/tools -o ../../$@ sigs.k8s.io/kustomize/kustomize/v5
+	$(GO) build -C hack/tools -trimpath -o ../../$@ sigs.k8s.io/kustomize/kustomize/v5
 
 $(APIDOCS): $(wildcard hack/tools/apidocs/*.go) hack/tools/go.mod hack/tools/go.sum
-	$(GO) build -C hack/tools -o ../../$@ ./apidocs
+	$(GO) build -C hack/tools -trimpath -o ../../$@ ./apidocs
 
 $(RELEASE): $(filter-out %_test.go,$(wildcard hack/release/*.go)) hack/release/go.mod hack/release/go.sum
 	$(GO) build -C hack/release -trimpath -o ../../$@ .
@@ -331,4 +349,25 @@ $(BUNDLE): $(filter-out %_test.go,$(wildcard hack/bundle/*.go)) hack/bundle/go.m
 	$(GO) build -C hack/bundle -trimpath -o ../../$@ .
 
 $(CHART): $(wildcard hack/tools/chart/*.go) hack/tools/go.mod hack/tools/go.sum
-	$(GO) build -C hack/tools -o ../../$@ ./chart
+	$(GO) build -C hack/tools -trimpath -o ../../$@ ./chart
+
+$(GOLANGCI_LINT): hack/lint/go.mod hack/lint/go.sum
+	@echo "Building golangci-lint; the first time this takes some minutes."
+	$(GO) build -C hack/lint -trimpath -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(ACTIONLINT): hack/actionlint/go.mod hack/actionlint/go.sum
+	$(GO) build -C hack/actionlint -trimpath -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint
+
+$(GOVULNCHECK): hack/vuln/go.mod hack/vuln/go.sum
+	$(GO) build -C hack/vuln -trimpath -o ../../$@ golang.org/x/vuln/cmd/govulncheck
+
+$(VULN): hack/vuln/main.go hack/vuln/go.mod
+	$(GO) build -C hack/vuln -trimpath -o ../../$@ .
+
+# The reports are in the module golang.org/x/vulndb, whose own program makes of
+# them what govulncheck reads.
+bin/vulndb/index/db.json: hack/vuln/go.mod hack/vuln/go.sum
+	@echo "Making the vulnerability database; the first time this takes some minutes."
+	$(GO) build -C hack/vuln -trimpath -o ../../bin/indexdb$(EXE) golang.org/x/vulndb/cmd/indexdb
+	rm -rf bin/vulndb
+	bin/indexdb$(EXE) -vulns "$$($(GO) list -C hack/vuln -m -f '{{.Dir}}' golang.org/x/vulndb)/data/osv" -out bin/vulndb

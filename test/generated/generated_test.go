@@ -48,7 +48,7 @@ func run(t *testing.T, dir, program string, args ...string) {
 func build(t *testing.T) (controllerGen, apidocs, chart string) {
 	t.Helper()
 	dir := t.TempDir()
-	run(t, filepath.Join(root, "hack/tools"), "go", "build", "-o", dir+string(filepath.Separator),
+	run(t, filepath.Join(root, "hack/tools"), "go", "build", "-trimpath", "-o", dir+string(filepath.Separator),
 		"sigs.k8s.io/controller-tools/cmd/controller-gen", "./apidocs", "./chart")
 	suffix := ""
 	if runtime.GOOS == "windows" {
