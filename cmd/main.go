@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -69,7 +70,11 @@ func run(ctx context.Context, o *options) error {
 	}
 	config.UserAgent = "console-access-operator/" + buildVersion()
 
-	mgr, err := ctrl.NewManager(config, o.managerOptions())
+	options := o.managerOptions()
+	// What renews the Lease waits for nothing else.
+	options.LeaderElectionConfig = rest.CopyConfig(config)
+	controller.CapRequests(config)
+	mgr, err := ctrl.NewManager(config, options)
 	if err != nil {
 		return fmt.Errorf("make the manager: %w", err)
 	}

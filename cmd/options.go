@@ -104,7 +104,8 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (*o
 		"The `namespace` of the Secrets with API keys, of the record of the quota and of the Lease. Default: $"+
 			podNamespaceVariable+", else "+defaultOperatorNamespace+".")
 	fs.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", controller.DefaultMaxConcurrentReconciles,
-		"How many objects of one kind are worked on at a time. The rate of calls does not depend on it.")
+		"How many objects of one kind are worked on at a time, those whose call to a console is under way included. "+
+			"With fewer, consoles that are slow or hang leave fewer for the others.")
 	fs.BoolVar(&o.version, "version", false, "Print the version and exit.")
 	config.RegisterFlags(fs)
 	o.zap.BindFlags(fs)

@@ -150,7 +150,7 @@ func (p *Project) BeginDemotion(ctx context.Context, by Caller, email string, si
 			return false, nil, nil
 		}
 		end = func() { p.demotions.end(key) }
-		seen, err := p.readSince(ctx, by, other, later(since, shown))
+		seen, err := p.readSince(ctx, by, other, latest(since, shown))
 		if err != nil {
 			end()
 			return false, nil, fmt.Errorf("make sure that another Admin remains: %w", err)
@@ -190,7 +190,12 @@ func (p *Project) readSince(ctx context.Context, by Caller, email string, since 
 	if seen.Presence == Present {
 		email = seen.Value.Email
 	}
-	return p.FetchUser(ctx, by, email)
+	seen, err := p.FetchUser(ctx, by, email)
+	if err == nil && seen.At.Before(since) {
+		// That was the answer to an earlier question.
+		seen, err = p.FetchUser(ctx, by, email)
+	}
+	return seen, err
 }
 
 // wait has the caller notified at a time.
@@ -199,13 +204,6 @@ func wait(by Caller, until time.Time) error {
 		time.AfterFunc(time.Until(until), by.Notify)
 	}
 	return ErrReading
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // admins returns the keys of the known Admins who were not passed over.

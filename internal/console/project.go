@@ -68,11 +68,6 @@ type Project struct {
 	nameless map[string][]Team
 	// listsMembers: the last listing of teams held their members.
 	listsMembers bool
-	// undeletable holds, by id, the refusals of deletions until it is known
-	// whether the team is there at all.
-	undeletable map[string]error
-	// refusedReads are, by id, those that a listing has yet to explain.
-	refusedReads map[string]*refusedRead
 	awaited      map[string]awaiting
 	sinks        map[string]func(Change)
 	checks       *checks
@@ -102,9 +97,6 @@ type awaiting struct {
 func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Project{
-		undeletable:  map[string]error{},
-		refusedReads: map[string]*refusedRead{},
-
 		api: api, limiter: limiter, cancel: cancel, born: time.Now(),
 		people:   map[string]*person{},
 		byID:     map[string]*teamEntry{},

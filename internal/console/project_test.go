@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,41 @@ func (b *bench) list(t *testing.T, read func(console.Caller, time.Time) error) {
 	if err := read(caller("bench"), since); err != nil || told.count() != 1 {
 		t.Fatalf("after the reading: %v, told %d times", err, told.count())
 	}
+}
+
+// fetchTeam asks for a team until it is known what came of it.
+func (b *bench) fetchTeam(t *testing.T, id string) (seen console.Observation[console.Team], err error) {
+	t.Helper()
+	b.until(t, quota.Change, func(by console.Caller) error { seen, err = b.FetchTeam(t.Context(), by, id); return err })
+	return seen, err
+}
+
+// fetchUser is to users what fetchTeam is to teams.
+func (b *bench) fetchUser(t *testing.T, email string) (seen console.Observation[console.User], err error) {
+	t.Helper()
+	b.until(t, quota.Change, func(by console.Caller) error { seen, err = b.FetchUser(t.Context(), by, email); return err })
+	return seen, err
+}
+
+// deleteTeam deletes a team, and waits until it is known what came of that.
+func (b *bench) deleteTeam(t *testing.T, id string) (err error) {
+	t.Helper()
+	b.until(t, quota.Change, func(by console.Caller) error { err = b.DeleteTeam(t.Context(), by, id); return err })
+	return err
+}
+
+// until asks again whenever it is told to, as long as the console is being read.
+func (b *bench) until(t *testing.T, lane quota.Lane, ask func(by console.Caller) error) {
+	t.Helper()
+	told := make(chan struct{}, 100)
+	by := console.Caller{Key: fmt.Sprintf("asks %p", told), Lane: lane, Notify: func() { told <- struct{}{} }}
+	for range 100 {
+		if !errors.Is(ask(by), console.ErrReading) {
+			return
+		}
+		<-told
+	}
+	t.Error("it is asked for ever")
 }
 
 // settled lets so much time pass that no read can be older than a write.

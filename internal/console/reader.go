@@ -27,15 +27,16 @@ type reader[T any] struct {
 	// key is the reader's name to the quota.
 	key  string
 	list func(context.Context, quota.Request) (Listing[T], error)
-	// accept is handed each good listing before those who wait are told.
-	accept func(Listing[T])
+	// accept is handed each good listing, and the readings up to it, before those
+	// who wait are told.
+	accept func(Listing[T], readings)
 	// promote moves the pages of a listing to a more urgent lane.
 	promote func(*quota.Urgency, quota.Lane)
 	// jitter is a value in [0,1) for the random part of a pause.
 	jitter func() float64
 
 	mu       sync.Mutex
-	good     ListingInfo
+	read     readings
 	err      error
 	failures int
 	retryAt  time.Time
@@ -88,7 +89,7 @@ func (r *reader[T]) join(by quota.Request, since time.Time) (promoted *quota.Urg
 		return nil, nil
 	}
 	lane := by.Lane
-	if r.good.StartedAt.IsZero() {
+	if r.read.last().StartedAt.IsZero() {
 		// Nobody can be served before there is a first listing.
 		lane = min(lane, quota.Change)
 	}
@@ -107,7 +108,8 @@ func (r *reader[T]) join(by quota.Request, since time.Time) (promoted *quota.Urg
 }
 
 func (r *reader[T]) satisfies(since time.Time) bool {
-	return !r.good.StartedAt.IsZero() && !r.good.StartedAt.Before(since)
+	last := r.read.last().StartedAt
+	return !last.IsZero() && !last.Before(since)
 }
 
 // start needs r.mu.
@@ -122,13 +124,14 @@ func (r *reader[T]) start(lane quota.Lane) {
 
 func (r *reader[T]) finish(listing Listing[T], err error) {
 	r.mu.Lock()
-	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.good.digest
+	listing.Complete = listing.Complete || listing.Digest != 0 && listing.Digest == r.read.last().digest
+	read := r.read.with(ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages, digest: listing.Digest})
 	r.mu.Unlock()
 	if r.ctx.Err() != nil {
 		return
 	}
 	if err == nil {
-		r.accept(listing)
+		r.accept(listing, read)
 	}
 	r.mu.Lock()
 	r.running, r.err = nil, err
@@ -144,7 +147,7 @@ func (r *reader[T]) finish(listing Listing[T], err error) {
 		}
 	} else {
 		r.failures = 0
-		r.good = ListingInfo{StartedAt: listing.StartedAt, Complete: listing.Complete, Pages: listing.Pages, digest: listing.Digest}
+		r.read = read
 		for key, w := range r.waiters {
 			if r.satisfies(w.since) {
 				tell = append(tell, w.notify)
@@ -188,8 +191,11 @@ func (r *reader[T]) withdraw(key string) {
 	delete(r.waiters, key)
 }
 
-func (r *reader[T]) info() ListingInfo {
+func (r *reader[T]) info() ListingInfo { return r.past().last() }
+
+// past returns the last good readings. They are not changed any more.
+func (r *reader[T]) past() readings {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.good
+	return r.read
 }

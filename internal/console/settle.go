@@ -36,6 +36,14 @@ func (w wake[T]) settling(began time.Time) bool {
 	return !w.wrote.IsZero() && began.Before(w.wrote.Add(settle))
 }
 
+// shown is from when on reads certainly show our last write.
+func (w wake[T]) shown() time.Time {
+	if w.wrote.IsZero() {
+		return time.Time{}
+	}
+	return w.wrote.Add(settle)
+}
+
 // masks reports whether what a read that began then shows is a state that our
 // writes replaced. What differs from those is somebody's newer change.
 func (w wake[T]) masks(began time.Time, isShown func(former T) bool) bool {
@@ -79,10 +87,3 @@ func sameTeam(a, b Team) bool {
 
 // listed makes a list a value even when it is nil.
 func listed[T any](list []T) []T { return append([]T{}, list...) }
-
-// lacked reports whether what was last seen at a time, and is not in the
-// listing that began at now, should be asked for by name. From an incomplete
-// listing it may be missing by chance, but hardly from two in a row.
-func lacked(seen, before, now time.Time, complete bool) bool {
-	return !seen.After(now) && (complete || seen.Before(before))
-}

@@ -10,22 +10,15 @@ import (
 
 // A teamEntry is what is known of one team that has an id.
 type teamEntry struct {
-	presence Presence
-	team     Team
-	// at is when the fields were last seen, whole when the members were too.
-	at, whole   time.Time
-	unconfirmed bool
+	sighting
+	team Team
+	// whole is when the team was last seen with its members.
+	whole time.Time
 	wake[Team]
 }
 
-// forgettable reports whether a team has been gone for so long, by a reading
-// that began then, that it need not be remembered any more.
-func (e *teamEntry) forgettable(began time.Time) bool {
-	return e.presence != Present && !e.unconfirmed && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
-}
-
 func (e *teamEntry) observation() Observation[Team] {
-	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Unconfirmed: e.unconfirmed}
+	return Observation[Team]{Presence: e.presence, Value: e.team, At: e.whole, Unconfirmed: e.open()}
 }
 
 // ReadTeams is to teams what [Project.ReadUsers] is to users.
@@ -83,36 +76,53 @@ func (p *Project) FormerlyNamed(name string) []string {
 	return out
 }
 
+// LastNamed returns when a team that is not listed any more was last seen with a name.
+func (p *Project) LastNamed(name string) (at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.byID {
+		if e.presence == NotListed && sameName(e.team.Name, name) {
+			at = latest(at, e.at)
+		}
+	}
+	return at
+}
+
 // NameKey identifies a team's name: spaces around it make no difference.
 func NameKey(name string) string { return strings.TrimSpace(name) }
 
 func sameName(a, b string) bool { return NameKey(a) == NameKey(b) }
 
-// FetchTeam reads one team from the console. A team that is not there is an
-// Absent observation, not an error: the console says NotFound, or it refuses
-// the id as Invalid and a complete listing lacks the team too. If the last
-// listing does not, a new one decides, and the error is [ErrReading] until then.
-// What a write of the last moments may explain, be it ours or that of the
-// process before this one, is not news: the observation is then as it was before.
+// FetchTeam reads one team from the console. A team that is not there is an Absent
+// observation, not an error. When the console refuses to show a team, a listing
+// decides, and the error is [ErrReading] until then, or the refusal when the team is
+// listed without its members. What a write of the last moments may explain, be it ours
+// or that of the process before this one, is not news: the observation is then as it
+// was before.
 func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observation[Team], error) {
-	if refused := p.unreadable(id); refused != nil {
-		return p.refusedTeam(by, id, *refused)
+	p.mu.Lock()
+	e := p.entry(id)
+	refused := e.refusal != nil && !e.deletion
+	if e.presence != Present {
+		e.doubt()
+	}
+	p.mu.Unlock()
+	if refused {
+		return p.decideTeam(by, id, "read")
 	}
 	began := time.Now()
 	var team Team
 	err := p.call(ctx, func(ctx context.Context) (err error) { team, err = p.api.GetTeam(ctx, by, id); return })
-	switch ClassOf(err) {
-	case Invalid:
-		return p.refusedTeam(by, id, refusedRead{at: began, err: err})
-	case NotFound:
-		return p.noTeam(id, began), nil
+	if err != nil && !Refused(err) {
+		return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
 	}
 	if err != nil {
-		return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
+		return p.noTeam(by, id, began, err)
 	}
 	var seen Observation[Team]
 	p.learn(id, func() {
 		e := p.entry(id)
+		e.explain()
 		if !e.masks(began, func(former Team) bool { return sameTeam(former, team) }) || e.unconfirmed {
 			team.ID = id
 			if team.MembersKnown {
@@ -122,6 +132,60 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 		}
 		seen = e.observation()
 	})
+	return seen, nil
+}
+
+// noTeam deals with the refusal of a read that began then.
+func (p *Project) noTeam(by Caller, id string, began time.Time, err error) (Observation[Team], error) {
+	p.mu.Lock()
+	e := p.entry(id)
+	if began.Before(p.teamShown(e)) {
+		defer p.mu.Unlock()
+		return e.observation(), nil
+	}
+	e.refuse(err, false)
+	p.mu.Unlock()
+	return p.decideTeam(by, id, "read")
+}
+
+// teamShown is from when on reads certainly show what was last written of a team, be
+// it by us or by the process before this one. It needs p.mu.
+func (p *Project) teamShown(e *teamEntry) time.Time { return latest(e.shown(), p.born.Add(settle)) }
+
+// decideTeam has listings tell what the refusal to read or delete a team means.
+func (p *Project) decideTeam(by Caller, id, doing string) (Observation[Team], error) {
+	var seen Observation[Team]
+	var refusal error
+	_, err := decide(p.teams, by, func(past readings) (found finding, since time.Time) {
+		p.learn(id, func() {
+			e := p.entry(id)
+			since = latest(e.doubted, p.teamShown(e))
+			found = e.judge(past, since)
+			if found == foundAbsent && len(p.nameless[NameKey(e.team.Name)]) > 0 {
+				// The one that is listed without an id may be it.
+				found = foundThere
+			}
+			switch doubted := e.doubted; found {
+			case foundAbsent:
+				*e = teamEntry{sighting: sighting{presence: Absent, at: past.last().StartedAt}, team: Team{ID: id, Name: e.team.Name}}
+			case foundThere:
+				deletion := e.deletion
+				refusal = e.explain()
+				if !deletion && e.presence == Present && !e.unconfirmed && !e.whole.Before(doubted) {
+					// The listing told all that the read would have.
+					refusal = nil
+				}
+			}
+			seen = e.observation()
+		})
+		return found, since
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return Observation[Team]{}, fmt.Errorf("%s team %s: %w", doing, id, err)
+	}
 	return seen, nil
 }
 
@@ -138,19 +202,6 @@ func (p *Project) learn(id string, change func()) {
 	}
 }
 
-// noTeam notes that the console does not have a team.
-func (p *Project) noTeam(id string, began time.Time) (seen Observation[Team]) {
-	p.learn(id, func() {
-		e := p.entry(id)
-		unsettled := e.settling(began) || began.Before(p.born.Add(settle))
-		if !unsettled || e.unconfirmed {
-			*e = teamEntry{presence: Absent, at: began, team: Team{ID: id, Name: e.team.Name}}
-		}
-		seen = e.observation()
-	})
-	return seen
-}
-
 // NoteExternalID notes that somebody else tells the id of a team. When the view has never
 // seen that team, another process may just have created it, and its absence from
 // what is read in the next moments is not believed.
@@ -161,44 +212,6 @@ func (p *Project) NoteExternalID(id string) {
 		e := p.entry(id)
 		e.wake = e.write()
 	}
-}
-
-// A refusedRead is a read of a team that the console did not accept, which may
-// be its way of saying that there is none.
-type refusedRead struct {
-	at  time.Time
-	err error
-}
-
-func (p *Project) unreadable(id string) *refusedRead {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.refusedReads[id]
-}
-
-// refusedTeam has the listing decide what a refused read means.
-func (p *Project) refusedTeam(by Caller, id string, refused refusedRead) (Observation[Team], error) {
-	listing := p.TeamsRead()
-	p.mu.Lock()
-	e, known := p.byID[id]
-	listed := known && e.presence == Present
-	decided := !listed && listing.Complete || !listing.StartedAt.Before(refused.at)
-	if decided {
-		delete(p.refusedReads, id)
-	} else {
-		p.refusedReads[id] = &refused
-	}
-	p.mu.Unlock()
-	switch {
-	case !decided:
-		if err := p.ReadTeams(by, refused.at); err != nil {
-			return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, err)
-		}
-		return p.refusedTeam(by, id, refused)
-	case !listed && listing.Complete:
-		return p.noTeam(id, refused.at), nil
-	}
-	return Observation[Team]{}, fmt.Errorf("read team %s: %w", id, refused.err)
 }
 
 // entry needs p.mu.
@@ -240,7 +253,7 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 		case known && class == Ambiguous:
 			e.unconfirmed, e.wake = true, e.write(e.team)
 		case known && class == NotFound:
-			*e = teamEntry{presence: NotListed}
+			e.unconfirmed = e.unconfirmed || e.presence == Present
 		}
 	})
 	if err != nil {
@@ -253,7 +266,7 @@ func (p *Project) UpdateTeam(ctx context.Context, by Caller, id string, team Tea
 // is taken to hold those that were sent, to be verified by the next whole read.
 func (p *Project) wrote(answer, sent Team) Team {
 	now := time.Now()
-	e := &teamEntry{presence: Present, at: now, whole: now}
+	e := &teamEntry{sighting: sighting{presence: Present, at: now}, whole: now}
 	if before, ok := p.byID[answer.ID]; ok && before.presence == Present {
 		e.wake = before.write(before.team)
 	} else {
@@ -269,44 +282,52 @@ func (p *Project) wrote(answer, sent Team) Team {
 	return answer
 }
 
-// DeleteTeam deletes a team; one that is already gone is success.
+// DeleteTeam deletes a team; one that is already gone is success. When the console
+// refuses, a listing that begins after the answer decides, and the error is
+// [ErrReading] until then, or the refusal when the team is still listed.
 func (p *Project) DeleteTeam(ctx context.Context, by Caller, id string) error {
-	err := p.takeUndeletable(id)
-	if err == nil {
-		err = p.call(ctx, func(ctx context.Context) error { return p.api.DeleteTeam(ctx, by, id) })
+	if p.undeleted(id) {
+		_, err := p.decideTeam(by, id, "delete")
+		return err
 	}
-	if ClassOf(err) == Invalid {
-		// Some consoles refuse the id of a team that is gone rather than say so.
-		seen, readErr := p.FetchTeam(ctx, by, id)
-		switch {
-		case readErr == nil && seen.Presence == Absent:
-			err = nil
-		case readErr != nil && ClassOf(readErr) != Invalid:
-			// It is still to be read, and need not be refused again before.
-			p.mu.Lock()
-			p.undeletable[id] = err
-			p.mu.Unlock()
-			return readErr
-		}
-	}
-	if err != nil && ClassOf(err) != NotFound {
+	err := p.call(ctx, func(ctx context.Context) error { return p.api.DeleteTeam(ctx, by, id) })
+	switch {
+	case Refused(err):
+		p.mu.Lock()
+		p.entry(id).refuse(err, true)
+		p.mu.Unlock()
+		_, err := p.decideTeam(by, id, "delete")
+		return err
+	case err != nil:
 		return fmt.Errorf("delete team %s: %w", id, err)
 	}
 	p.learn(id, func() {
 		now := time.Now()
 		gone := Team{ID: id, Name: p.entry(id).team.Name}
-		p.byID[id] = &teamEntry{presence: Absent, at: now, wake: wake[Team]{wrote: now}, team: gone}
+		p.byID[id] = &teamEntry{sighting: sighting{presence: Absent, at: now}, wake: wake[Team]{wrote: now}, team: gone}
 	})
 	return nil
 }
 
-// takeUndeletable returns, once, the refusal of a deletion that is yet to be
-// looked into.
-func (p *Project) takeUndeletable(id string) error {
+// undeleted reports whether the console refused to delete a team, and listings have
+// not told yet whether it is there at all.
+func (p *Project) undeleted(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.undeletable[id]
-	delete(p.undeletable, id)
+	e, known := p.byID[id]
+	return known && e.refusal != nil && e.deletion
+}
+
+// ConfirmNoTeam returns nil when the listings that began at since or later, none of
+// which had it, prove that a team is not there. Otherwise a listing is under way, by is
+// notified when it has ended, and the error is [ErrReading] or that of the last attempt.
+func (p *Project) ConfirmNoTeam(by Caller, since time.Time) error {
+	_, err := decide(p.teams, by, func(past readings) (finding, time.Time) {
+		if past.prove(since) {
+			return foundAbsent, since
+		}
+		return undecided, since
+	})
 	return err
 }
 

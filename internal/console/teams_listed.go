@@ -8,8 +8,7 @@ import (
 )
 
 // acceptTeams takes over what a listing holds, and lacks.
-func (p *Project) acceptTeams(l Listing[Team]) {
-	before := p.TeamsRead().StartedAt
+func (p *Project) acceptTeams(l Listing[Team], past readings) {
 	p.mu.Lock()
 	var change Change
 	known, nameless, listed := p.identify(l.Items)
@@ -24,13 +23,14 @@ func (p *Project) acceptTeams(l Listing[Team]) {
 		}
 	}
 	for id, e := range p.byID {
-		if e.forgettable(l.StartedAt) {
+		if e.forgettable(l.StartedAt, e.wrote) {
 			delete(p.byID, id)
 		}
-		if e.presence != Present || listed[id] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
+		if e.presence != Present || listed[id] || !past.prove(latest(e.at.Add(1), e.shown())) {
 			continue
 		}
 		e.presence = NotListed
+		e.doubt()
 		change.TeamIDs = append(change.TeamIDs, id)
 		change.TeamNames = append(change.TeamNames, e.team.Name)
 	}
@@ -104,7 +104,9 @@ func (p *Project) acceptTeam(team Team, began time.Time) bool {
 		team.Members, team.Admins, team.MembersKnown = e.team.Members, e.team.Admins, e.team.MembersKnown
 	}
 	news := e.presence != Present || !reflect.DeepEqual(e.team, team)
-	*e = teamEntry{presence: Present, team: team, at: began, whole: whole, unconfirmed: e.unconfirmed && whole != began, wake: e.keep(began)}
+	unconfirmed := e.unconfirmed && whole != began
+	*e = teamEntry{sighting: e.seen(began), team: team, whole: whole, wake: e.keep(began)}
+	e.unconfirmed = unconfirmed
 	return news
 }
 

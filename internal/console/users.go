@@ -8,16 +8,13 @@ import (
 
 // A person is what is known of one address.
 type person struct {
-	presence    Presence
-	user        User
-	at          time.Time
-	unconfirmed bool
+	sighting
+	user User
 	wake[User]
 }
 
-// forgettable is to people what it is to teams.
-func (e *person) forgettable(began time.Time) bool {
-	return e.presence != Present && !e.unconfirmed && began.Sub(e.at) > remembered && began.Sub(e.wrote) > remembered
+func (e *person) observation() Observation[User] {
+	return Observation[User]{Presence: e.presence, Value: e.user, At: e.at, Unconfirmed: e.open()}
 }
 
 // ReadUsers returns nil when users were listed at since or later (any time, for
@@ -36,32 +33,69 @@ func (p *Project) User(email string) Observation[User] {
 	if !ok {
 		return Observation[User]{}
 	}
-	return Observation[User]{Presence: e.presence, Value: e.user, At: e.at, Unconfirmed: e.unconfirmed}
+	return e.observation()
 }
 
-// FetchUser reads one user from the console. A person who is not in the
-// project is an Absent observation, not an error.
+// FetchUser reads one user from the console. A person who is not in the project is an
+// Absent observation, not an error. When the console refuses to show somebody, a
+// listing decides, and the error is [ErrReading] until then.
 func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Observation[User], error) {
+	p.mu.Lock()
+	e := p.person(email)
+	refused := e.refusal != nil
+	if e.presence != Present {
+		e.doubt()
+	}
+	p.mu.Unlock()
+	if refused {
+		return p.decideUser(by, email)
+	}
 	began := time.Now()
 	var user User
 	err := p.call(ctx, func(ctx context.Context) (err error) { user, err = p.api.GetUser(ctx, by, email); return })
-	absent := ClassOf(err) == NotFound
-	if err != nil && !absent {
+	if err != nil && !Refused(err) {
 		return Observation[User]{}, fmt.Errorf("read user %s: %w", email, err)
 	}
 	p.mu.Lock()
-	e := p.person(email)
-	// The single read may be as stale as a listing: it does not undo our write,
-	// nor settle the doubt about one. Staleness makes nobody vanish, though.
-	masked := e.masks(began, func(former User) bool { return sameUser(former, user) })
-	if !masked || e.unconfirmed || absent {
-		e.presence, e.user, e.at, e.unconfirmed = Present, user, began, e.unconfirmed && e.settling(began)
-		if absent {
-			e.presence, e.unconfirmed = Absent, false
-		}
+	e = p.person(email)
+	if err != nil {
+		e.refuse(err, false)
+		p.mu.Unlock()
+		return p.decideUser(by, email)
 	}
-	p.mu.Unlock()
-	return p.User(email), nil
+	defer p.mu.Unlock()
+	e.explain()
+	// The single read may be as stale as a listing: it does not undo our write,
+	// nor settle the doubt about one.
+	if !e.masks(began, func(former User) bool { return sameUser(former, user) }) || e.unconfirmed {
+		e.presence, e.user, e.at, e.unconfirmed = Present, user, began, e.unconfirmed && e.settling(began)
+	}
+	return e.observation(), nil
+}
+
+// decideUser has listings tell what the refusal to show somebody means.
+func (p *Project) decideUser(by Caller, email string) (Observation[User], error) {
+	var seen Observation[User]
+	_, err := decide(p.users, by, func(past readings) (finding, time.Time) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		e := p.person(email)
+		since := latest(e.doubted, e.shown())
+		found := e.judge(past, since)
+		switch found {
+		case foundAbsent:
+			*e = person{sighting: sighting{presence: Absent, at: past.last().StartedAt}}
+		case foundThere:
+			// The listing told all that the read would have.
+			e.explain()
+		}
+		seen = e.observation()
+		return found, since
+	})
+	if err != nil {
+		return Observation[User]{}, fmt.Errorf("read user %s: %w", email, err)
+	}
+	return seen, nil
 }
 
 // UpdateUser changes a user; the answer becomes what is known of the user.
@@ -82,11 +116,11 @@ func (p *Project) UpdateUser(ctx context.Context, by Caller, email string, chang
 		if user.ID == "" {
 			user.ID = e.user.ID
 		}
-		*e = person{presence: Present, user: user, at: time.Now(), wake: e.write(e.user)}
+		*e = person{sighting: sighting{presence: Present, at: time.Now()}, user: user, wake: e.write(e.user)}
 	case Ambiguous:
 		e.unconfirmed, e.wake = true, e.write(e.user)
 	case NotFound:
-		*e = person{presence: Absent, at: time.Now()}
+		e.unconfirmed = e.unconfirmed || e.presence == Present
 	}
 	if err != nil {
 		return User{}, fmt.Errorf("update user %s: %w", email, err)
@@ -137,8 +171,7 @@ func (p *Project) person(email string) *person {
 	return e
 }
 
-func (p *Project) acceptUsers(l Listing[User]) {
-	before := p.UsersRead().StartedAt
+func (p *Project) acceptUsers(l Listing[User], past readings) {
 	p.mu.Lock()
 	listed := make(map[string]bool, len(l.Items))
 	var change Change
@@ -153,16 +186,17 @@ func (p *Project) acceptUsers(l Listing[User]) {
 		if e.presence != Present || e.user != user {
 			change.Emails = append(change.Emails, key)
 		}
-		*e = person{presence: Present, user: user, at: l.StartedAt, wake: e.keep(l.StartedAt)}
+		*e = person{sighting: e.seen(l.StartedAt), user: user, wake: e.keep(l.StartedAt)}
 	}
 	for key, e := range p.people {
-		if e.forgettable(l.StartedAt) {
+		if e.forgettable(l.StartedAt, e.wrote) {
 			delete(p.people, key)
 		}
-		if e.presence != Present || listed[key] || e.settling(l.StartedAt) || !lacked(e.at, before, l.StartedAt, l.Complete) {
+		if e.presence != Present || listed[key] || !past.prove(latest(e.at.Add(1), e.shown())) {
 			continue
 		}
 		e.presence = NotListed
+		e.doubt()
 		change.Emails = append(change.Emails, key)
 	}
 	var tell []func()

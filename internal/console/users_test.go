@@ -110,7 +110,7 @@ func TestAbsentUsers(t *testing.T) {
 		b.holds(t, "before anything", ada, console.NotListed, "", false)
 		b.listUsers(t)
 		b.holds(t, "after a listing without", ada, console.NotListed, "", false)
-		if seen, err := b.FetchUser(t.Context(), caller("a"), ada); err != nil || seen.Presence != console.Absent {
+		if seen, err := b.fetchUser(t, ada); err != nil || seen.Presence != console.Absent {
 			t.Errorf("asked for by name: %+v, %v", seen, err)
 		}
 		b.put(ada, "Member")
@@ -121,7 +121,7 @@ func TestAbsentUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.sim.RemoveUser(ada)
-		if seen, err := b.FetchUser(t.Context(), caller("a"), ada); err != nil || seen.Presence != console.Absent {
+		if seen, err := b.fetchUser(t, ada); err != nil || seen.Presence != console.Absent {
 			t.Errorf("gone right after a write: %+v, %v", seen, err)
 		}
 		if _, err := b.UpdateUser(t.Context(), caller("a"), ada, role("Member")); console.ClassOf(err) != console.NotFound {
@@ -183,7 +183,7 @@ func TestIncompleteListing(t *testing.T) {
 	})
 }
 
-// What two listings in a row lack is to be asked for by name, although neither
+// What three listings in a row lack is to be asked for by name, although none
 // was complete: on a console whose listings never add up, nobody would ever be
 // found to have left.
 func TestLackingFromIncompleteListings(t *testing.T) {
@@ -195,11 +195,11 @@ func TestLackingFromIncompleteListings(t *testing.T) {
 		b.sim.RemoveUser(user.Email)
 		b.sim.RemoveTeam(team.ID)
 		b.behave(t, func(s *consolesim.Behavior) { s.MaxPageSize, s.MoveBetweenPages = 2, -1 })
-		for i := range 2 {
+		for i := range 3 {
 			b.listUsers(t)
 			b.listTeams(t)
 			want := console.Present
-			if i == 1 {
+			if i == 2 {
 				want = console.NotListed
 			}
 			if u, m := b.User(user.Email).Presence, b.Team(team.ID).Presence; u != want || m != want {
@@ -318,7 +318,7 @@ func TestKeyAccepted(t *testing.T) {
 				t.Errorf("after an answer %d the refusal is %v", status, b.Refused())
 			}
 			// A request that settles nothing leaves the next to try.
-			if _, err := b.FetchUser(t.Context(), caller("a"), ada); err != nil || b.Refused() != nil {
+			if _, err := b.fetchUser(t, ada); err != nil || b.Refused() != nil {
 				t.Errorf("after an answer %d, then a good one: %v", status, err)
 			}
 		})

@@ -165,6 +165,7 @@ func TestSwitches(t *testing.T) {
 		{"omitTotals", "true", totals, []any{false, false}},
 		{"missingDelete", "", status("DELETE", teamsPath+"/none", ""), 404},
 		{"missingDelete", "200", status("DELETE", teamsPath+"/none", ""), 200},
+		{"missingDelete", "400", status("DELETE", teamsPath+"/none", ""), 400},
 		{"missingGet", "", status("GET", teamsPath+"/none", ""), 404},
 		{"missingGet", "400", status("GET", teamsPath+"/none", ""), 400},
 		{"returnsUserID", "", userID, true},

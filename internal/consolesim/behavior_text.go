@@ -24,7 +24,7 @@ var switchPositions = map[string][]string{
 	"refusals":           {RefusalsMessage, RefusalsErrors, RefusalsIndex},
 	"unknownRole":        {"400", "404"},
 	"invitedAgain":       {"200", "400", "409"},
-	"missingDelete":      {"404", "200"},
+	"missingDelete":      {"404", "200", "400"},
 	"missingGet":         {"404", "400"},
 	"count":              {CountAll, CountMutations},
 	"retryAfter":         {RetryAfterSeconds, RetryAfterDate, RetryAfterAbsent},

@@ -40,7 +40,7 @@ type Options struct {
 	Clock func() time.Time
 	// MaxConcurrentReconciles bounds how many objects of one kind are worked on
 	// at a time; 0 means [DefaultMaxConcurrentReconciles]. Objects that wait
-	// for the quota are not among them.
+	// for the quota are not among them, those whose call is under way are.
 	MaxConcurrentReconciles int
 	// Metrics count what is done; nil counts for nobody.
 	Metrics *metrics.Metrics
@@ -54,9 +54,14 @@ type Options struct {
 	Jitter func() float64
 }
 
-// DefaultMaxConcurrentReconciles keeps enough calls under way to use up a
-// window's requests quickly at common latencies.
-const DefaultMaxConcurrentReconciles = 16
+// DefaultMaxConcurrentReconciles is enough for a hundred projects whose consoles
+// take a second over each answer, while twenty others take far longer: a worker
+// that waits for an answer costs nothing but some kilobytes.
+const DefaultMaxConcurrentReconciles = 1024
+
+// maxConcurrentConnections bounds how many ConsoleConnections are worked on at a
+// time. They wait for Kubernetes alone.
+const maxConcurrentConnections = 32
 
 // reconciliationTimeout bounds one reconciliation: a few calls to the console,
 // each with its own shorter bound, and a few writes to Kubernetes.
@@ -91,7 +96,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder(component)
 	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.quotas(mgr))
-	options.MaxConcurrentReconciles = 1
+	options.MaxConcurrentReconciles = min(o.MaxConcurrentReconciles, maxConcurrentConnections)
 	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)
 	}
@@ -145,9 +150,10 @@ func (o Options) quotas(mgr ctrl.Manager) connection.Quotas {
 		Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.OperatorNamespace,
 		Durability: quota.Durability{Identity: o.Identity, Exclusive: o.Exclusive, Clock: o.Clock},
 		Made:       o.Metrics.Watch,
+		Options:    []quota.Option{quota.WithWorkers(quota.NewWorkers(o.MaxConcurrentReconciles))},
 	}
 	if o.Jitter != nil {
-		quotas.Options = []quota.Option{quota.WithJitter(o.Jitter)}
+		quotas.Options = append(quotas.Options, quota.WithJitter(o.Jitter))
 	}
 	return quotas
 }

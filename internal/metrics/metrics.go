@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -134,12 +135,15 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	// Without the lock: what counts the objects may wait for the cache, and nobody
+	// who begins a quota waits for that.
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	limiters, count := maps.Clone(m.limiters), m.count
+	m.mu.Unlock()
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	for group, limiter := range m.limiters {
+	for group, limiter := range limiters {
 		stats := limiter.Stats()
 		for _, w := range stats.Windows {
 			gauge(m.limit, float64(w.Limit), group, w.Per.String())
@@ -154,10 +158,10 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(m.breaker, open, group)
 	}
-	if m.count == nil {
+	if count == nil {
 		return
 	}
-	for s, n := range m.count() {
+	for s, n := range count() {
 		gauge(m.objects, float64(n), s.Kind, s.Reason)
 	}
 }

@@ -36,7 +36,7 @@ func (l *Limiter) try(r *Request, p *Permit) (*Permit, error) {
 	}
 	switch {
 	case t == nil:
-		if l.direct(now, r, p) {
+		if l.direct(now, r, p, true) {
 			return p, nil
 		}
 		t = &ticket{Request: *r}
@@ -64,7 +64,7 @@ func (l *Limiter) wait(ctx context.Context, r *Request, p *Permit) (*Permit, err
 	}
 	l.pump(now)
 	r.raise()
-	if l.direct(now, r, p) {
+	if l.direct(now, r, p, false) {
 		l.unlock(now)
 		return p, nil
 	}
@@ -105,12 +105,12 @@ func (l *Limiter) claimBlocking(t *ticket, p *Permit) (bool, error) {
 
 // direct starts a request at once if nothing stands in its way. Since pump has
 // just run, whoever still waits cannot use what is free.
-func (l *Limiter) direct(now instant, r *Request, p *Permit) bool {
+func (l *Limiter) direct(now instant, r *Request, p *Permit, worker bool) bool {
 	counts := l.counts(r.Mutation)
 	if l.obstacle(now, r.Lane, counts) != 0 {
 		return false
 	}
-	l.start(now, l.take(now, r.Lane, counts), p)
+	l.start(now, l.take(now, r.Lane, counts, worker), p)
 	return true
 }
 

@@ -60,7 +60,7 @@ func (l *Limiter) at(now instant, k, people int) instant {
 // simulate starts f afresh from the present state of the windows.
 func (l *Limiter) simulate(f *forecast, now instant, people int) {
 	*f = forecast{made: now, epoch: l.epoch, taken: l.taken, people: people, times: f.times[:0], floor: max(now, l.gate.until, l.probeFloor()),
-		length: l.flight.length, most: l.flight.most()}
+		length: l.cap.length, most: l.cap.most()}
 	for _, w := range l.windows {
 		t := track{
 			hold:      w.hold(),

@@ -153,7 +153,7 @@ func TestSimultaneous429sAreOneEvent(t *testing.T) {
 	bubble(t, Config{Windows: consoleWindows}, func(t *testing.T, l *Limiter) {
 		spendNow(t, l, Change, 40)
 		var flight []*Permit
-		for range leastFlight {
+		for range leastConcurrent {
 			flight = append(flight, mustTry(t, l, Request{Key: "a"}))
 		}
 		for i, p := range flight {
@@ -161,7 +161,7 @@ func TestSimultaneous429sAreOneEvent(t *testing.T) {
 			p.Done(throttle(time.Duration(i) * time.Second))
 		}
 		s := l.Stats()
-		if got, want := time.Until(s.ClosedUntil), (leastFlight-1)*time.Second; got != want {
+		if got, want := time.Until(s.ClosedUntil), (leastConcurrent-1)*time.Second; got != want {
 			t.Errorf("closed for %v, want the longest wait asked for, %v", got, want)
 		}
 		if got := s.Windows[0].Capacity; got != 36 {
@@ -202,7 +202,7 @@ func TestTrialAfter429(t *testing.T) {
 		if s := l.Stats(); s.Windows[0].Capacity != 100 || s.Totals.OK > regainLeast {
 			t.Errorf("%+v, want the guesses dropped after at most %d answers", s, regainLeast)
 		}
-		for i := range leastFlight {
+		for i := range leastConcurrent {
 			mustTry(t, l, Request{Key: fmt.Sprint(i)})
 		}
 	})
@@ -435,7 +435,7 @@ func TestCircuitBreaker(t *testing.T) {
 		fail(Outcome{})
 		expect(BreakerClosed)
 		for range 100 {
-			mustTry(t, l, Request{Key: "a"})
+			mustTry(t, l, Request{Key: "a"}).Cancel()
 		}
 	})
 }

@@ -213,7 +213,7 @@ func TestDriftUsesOnlyItsShare(t *testing.T) {
 				mustWait(t, l, Request{Key: fmt.Sprintf("c%d", i), Lane: Change})
 			}
 			time.Sleep(61 * time.Second)
-			if w, ok := l.Waiting("drift"); !ok || w.Ahead != 100-leastFlight {
+			if w, ok := l.Waiting("drift"); !ok || w.Ahead != 100-leastConcurrent {
 				t.Errorf("Waiting(drift) = %+v, %v; want the changes ahead that are not being made", w, ok)
 			}
 		})

@@ -37,7 +37,8 @@ type Limiter struct {
 	sources []origin
 	exempt  exempt
 	gate    gate
-	flight  flight
+	workers *Workers // nil: any number
+	cap     concurrencyCap
 	journal *journal // nil without a Store
 	caution caution
 	// recalled holds the guesses of a record, by the length of their windows.
@@ -107,6 +108,7 @@ func New(cfg Config, opts ...Option) *Limiter {
 	for _, o := range opts {
 		o(l)
 	}
+	l.cap.workers = l.workers
 	l.timer = time.AfterFunc(time.Hour, l.wake)
 	l.timer.Stop()
 	l.Reconfigure(cfg)
@@ -142,6 +144,15 @@ func (l *Limiter) Close() {
 	if l.journal != nil {
 		l.finish()
 	}
+}
+
+// underway is the number of attempts under way, granted tickets included, that
+// count, or that do not.
+func (l *Limiter) underway(counts bool) int {
+	if counts {
+		return l.use.held
+	}
+	return l.exempt.use.held
 }
 
 // counts says whether a request needs a token.
@@ -219,7 +230,7 @@ func (l *Limiter) inOrder() [2]*queue {
 }
 
 func (l *Limiter) grant(now instant, t *ticket, counts bool) {
-	t.hold = l.take(now, t.Lane, counts)
+	t.hold = l.take(now, t.Lane, counts, t.ready == nil)
 	t.granted = true
 	if t.ready != nil {
 		t.ready <- struct{}{}
@@ -238,22 +249,20 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 	if r := l.gate.closed(now); r != 0 {
 		return r
 	}
-	if !counts {
-		if l.probeRoom(counts) > now {
-			return ReasonGuess
-		}
-		return 0
-	}
-	if l.flight.room(l.use.held) > now {
-		return ReasonQuota
-	}
-	for _, w := range l.windows {
-		if w.room(lane, l.use) > now {
-			return ReasonQuota
+	if counts {
+		for _, w := range l.windows {
+			if w.room(lane, l.use) > now {
+				return ReasonQuota
+			}
 		}
 	}
-	if l.probeRoom(counts) > now {
+	switch {
+	case l.cap.full(l.underway(counts), counts), counts && l.cap.room(l.use.held) > now:
+		return ReasonAnswers
+	case l.probeRoom(counts) > now:
 		return ReasonGuess
+	case !counts:
+		return 0
 	}
 	if l.journal != nil && (!l.journal.loaded || l.journal.first(now) == nil) {
 		return ReasonRecord
@@ -265,16 +274,16 @@ func (l *Limiter) obstacle(now instant, lane Lane, counts bool) Reason {
 // itself.
 func (l *Limiter) schedule(now instant) {
 	next := never
-	if l.unpaid.len() > 0 && !l.gate.out {
+	if l.unpaid.len() > 0 && !l.gate.out && !l.cap.full(l.underway(false), false) {
 		next = max(l.gate.until, l.probeRoom(false))
 	}
 	room := never
 	if t := l.paid.head(); t != nil && !(l.gate.trial && l.gate.out) {
-		room = max(l.gate.until, l.flight.room(l.use.held), l.probeRoom(true))
+		room = max(l.gate.until, l.cap.room(l.use.held), l.probeRoom(true))
 		for _, w := range l.windows {
 			room = max(room, w.room(t.Lane, l.use))
 		}
-		if room > now {
+		if room > now && !l.cap.full(l.underway(true), true) {
 			next = min(next, room)
 		}
 	}
@@ -334,7 +343,7 @@ func (l *Limiter) Reconfigure(cfg Config) {
 	l.assign(windows)
 	l.windows, l.config = windows, cfg
 	l.countExempt(now)
-	l.flight.configure(windows)
+	l.cap.configure(windows)
 	for _, t := range waiting {
 		l.queue(t.Mutation).push(t, false)
 	}

@@ -10,6 +10,7 @@ type hold struct {
 	trial  bool // the gate's one trial
 	probes bool // the one attempt beyond a guess
 	block  *block
+	worker bool    // one of the workers
 	since  instant // when it was taken
 }
 
@@ -37,7 +38,7 @@ func (p *Permit) Done(o Outcome) {
 	p.ended = true
 	l.totals.add(o)
 	if l.counted(p.hold) {
-		l.flight.ended(now, now-p.since)
+		l.cap.ended(now, now-p.since)
 		for _, w := range l.remembering() {
 			w.end(now, p.lane == Drift, o.Lost)
 		}
@@ -61,9 +62,13 @@ func (p *Permit) Cancel() {
 	l.release(p.hold)
 }
 
-// take takes what a request needs; obstacle has said that it is there.
-func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
-	h := hold{lane: lane, counts: counts, era: l.exempt.era, since: now}
+// take takes what a request needs; obstacle has said that it is there. worker
+// says that whoever makes the attempt keeps a worker meanwhile.
+func (l *Limiter) take(now instant, lane Lane, counts, worker bool) hold {
+	h := hold{lane: lane, counts: counts, worker: worker, era: l.exempt.era, since: now}
+	if worker {
+		l.workers.add(1)
+	}
 	if l.gate.trial {
 		h.trial, l.gate.out = true, true
 	}
@@ -78,7 +83,7 @@ func (l *Limiter) take(now instant, lane Lane, counts bool) hold {
 		h.block = l.journal.take(now)
 	}
 	if l.use.held == 0 {
-		l.flight.began(now)
+		l.cap.began(now)
 	}
 	l.taken++
 	l.use.add(1, lane)
@@ -104,6 +109,9 @@ func (l *Limiter) release(h hold) {
 
 // forget ends the holding of what was taken.
 func (l *Limiter) forget(h hold) {
+	if h.worker {
+		l.workers.add(-1)
+	}
 	if h.trial {
 		l.gate.out = false
 	}

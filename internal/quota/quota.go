@@ -128,6 +128,9 @@ const (
 	// ReasonGuess means that the API has answered 429 lately, and that the one
 	// request which tries whether it takes more is under way or not due.
 	ReasonGuess
+	// ReasonAnswers means that as many requests are under way as may be, and none
+	// has been answered yet.
+	ReasonAnswers
 )
 
 // String returns the reason's name as used in metrics.
@@ -143,6 +146,8 @@ func (r Reason) String() string {
 		return "record"
 	case ReasonGuess:
 		return "guess"
+	case ReasonAnswers:
+		return "answers"
 	}
 	return fmt.Sprintf("reason(%d)", uint8(r))
 }
@@ -169,6 +174,8 @@ func (e *WaitError) Error() string {
 		return "waiting: the record of past calls must be saved before the call can be made"
 	case ReasonGuess:
 		return "waiting: the API has refused calls lately (429); one call at a time tries whether it takes more"
+	case ReasonAnswers:
+		return "waiting: the API has not answered the calls under way; the call is made when it does"
 	default:
 		return "waiting: the rate limit is used up; the call is made when its turn comes"
 	}

@@ -168,6 +168,7 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 	if o.kubernetes != nil {
 		kubeconfig.Wrap(func(next http.RoundTripper) http.RoundTripper { return failing{o.kubernetes, next} })
 	}
+	controller.CapRequests(kubeconfig)
 	options := ctrl.Options{
 		Scheme:                  scheme,
 		Logger:                  newLogger(o.Log, o.verbose),

@@ -14,7 +14,7 @@ import (
 )
 
 // rateLimited is what an object says that waits for its turn.
-var rateLimited = regexp.MustCompile(`^The (rate limit is used up|record of requests is being saved); (1 call waits|\d+ calls wait) ahead, and this one's turn is expected at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.$`)
+var rateLimited = regexp.MustCompile(`^The (rate limit is used up|record of requests is being saved|console has not answered the calls under way yet); (1 call waits|\d+ calls wait) ahead, and this one's turn is expected at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\.$`)
 
 // TestBacklog: more objects than a window admits calls become Ready one window
 // after the other, say so meanwhile, and never overfill one.

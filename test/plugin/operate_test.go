@@ -45,6 +45,13 @@ func TestSyncSuspendResume(t *testing.T) {
 	u.Create(missing)
 	u.want(1, "is not Ready: UserNotFound", "sync", "userroles", "--all", "--wait")
 
+	// What is being deleted is not compared, however long others keep it.
+	harness.Update(u.Env, barbara, func(r *v1alpha1.UserRole) { r.Finalizers = append(r.Finalizers, "example.com/keep") })
+	u.Delete(barbara)
+	u.WaitReason(barbara, v1alpha1.ReasonProgressing)
+	u.want(1, "userrole/barbara is being deleted, so it is not compared. It says: It was deleted", "sync", "userrole/barbara", "--wait")
+	harness.Update(u.Env, barbara, func(r *v1alpha1.UserRole) { r.Finalizers = nil })
+
 	u.want(0, "suspended", "suspend", "cconn", u.Connection.Name)
 	u.WaitReason(u.Connection, v1alpha1.ReasonSuspended)
 	u.want(1, `there is no Team "x" in namespace`, "sync", "team/x")

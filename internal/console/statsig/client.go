@@ -210,9 +210,9 @@ func chooseTransport(cfg Config) (http.RoundTripper, error) {
 // pool is the process's one set of connections, made when first needed.
 var pool = sync.OnceValue(func() *http.Transport { return newTransport(nil) })
 
-// newTransport trusts roots, or the system's when nil. Its limits leave room
-// for the whole of the documented rate (100 requests in 10 seconds). Idle
-// connections are given up sooner than usual servers do (60 seconds), so that
+// newTransport trusts roots, or the system's when nil. The number of connections
+// to a host is not limited: all projects of a vendor are at one host, and each has
+// its own limit of calls under way. Idle connections are given up sooner than usual servers do (60 seconds), so that
 // a request seldom meets a connection that is being closed.
 func newTransport(roots *x509.CertPool) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
@@ -222,9 +222,8 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           64,
-		MaxIdleConnsPerHost:    8,
-		MaxConnsPerHost:        16,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}

@@ -183,11 +183,20 @@ func ByAge(a, b v1alpha1.AccessObject) int {
 // stakes are the claims that others may wait for an object to give up: its own,
 // and the name of the team whose creation it has not heard the end of.
 func stakes(o v1alpha1.AccessObject) []string {
+	if released(o) {
+		return nil
+	}
 	out := []string{o.Claim()}
 	if t, ok := o.(*v1alpha1.Team); ok && t.Status.CreateIntent != nil {
 		out = append(out, console.NameKey(t.Status.CreateIntent.Name))
 	}
 	return out
+}
+
+// released reports whether the operator is done with a deleted object: it stands
+// for nothing any more, however long the finalizers of others keep it.
+func released(o v1alpha1.AccessObject) bool {
+	return o.GetDeletionTimestamp() != nil && !slices.Contains(o.GetFinalizers(), v1alpha1.Finalizer)
 }
 
 // Contenders is a watch handler that has all objects that claim the same looked at

@@ -116,6 +116,7 @@ func TestOwner(t *testing.T) {
 // claims or stands for, begins to be deleted, or is gone.
 func TestContenders(t *testing.T) {
 	plain := aged("a", "plain", 1)
+	plain.Finalizers = []string{v1alpha1.Finalizer}
 	renamed, creating, settled := plain.DeepCopy(), plain.DeepCopy(), plain.DeepCopy()
 	renamed.Spec.Name, creating.Spec.Name, settled.Spec.Name = "linkers", "linkers", "linkers"
 	creating.Status.CreateIntent = &v1alpha1.CreateIntent{Name: "compilers "}

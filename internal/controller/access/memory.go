@@ -22,6 +22,8 @@ type Memo struct {
 	lag     Lag
 	// released: our finalizer was taken away; no copy that has it is current.
 	released bool
+	// link is the one that the object last went through.
+	link *Link
 	// Generation is the one that Attempts counts for.
 	Generation int64
 	// Attempts is how many writes to the console did not lead to what the spec

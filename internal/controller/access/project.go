@@ -107,7 +107,7 @@ func (d *Desk) sharing(
 	}
 	var out []v1alpha1.AccessObject
 	for _, other := range items(list) {
-		if other.GetUID() == obj.GetUID() {
+		if other.GetUID() == obj.GetUID() || released(other) {
 			continue
 		}
 		if other.ConnectionName() != obj.ConnectionName() {

@@ -161,7 +161,26 @@ func (s *Scope) Wake(priority int) func() {
 func (s *Scope) Resolve(ctx context.Context) (*condition.Verdict, error) {
 	connection, link, v, err := Resolve(ctx, s.Client, s.Links, s.Obj)
 	s.Connection, s.Link = connection, link
+	if former := s.Memo.link; former != nil && former != link && (link == nil || former.Project != link.Project) {
+		former.Project.Forget(s.Key())
+	}
+	s.Memo.link = link
 	return v, err
+}
+
+// rest gives up what the object waits for in the project, as far as its verdict says
+// that it does not: listings would be read for it over and over.
+func (s *Scope) rest(v condition.Verdict) {
+	if s.Memo.link == nil {
+		return
+	}
+	switch v.Reason {
+	case v1alpha1.ReasonUserNotFound, v1alpha1.ReasonInvited:
+	case v1alpha1.ReasonSuspended, v1alpha1.ReasonConnectionNotReady, v1alpha1.ReasonNamespaceNotAllowed, v1alpha1.ReasonNameTaken:
+		s.Memo.link.Project.Forget(s.Key())
+	default:
+		s.Memo.link.Project.Await(s.Key(), nil, nil)
+	}
 }
 
 // Interval is how often the console is compared with the spec.
@@ -197,17 +216,22 @@ func (s *Scope) Hold(ctx context.Context) error {
 	return s.finalize(ctx, controllerutil.AddFinalizer, "set the finalizer")
 }
 
-// Release takes the finalizer away: the object may go.
-func (s *Scope) Release(ctx context.Context) error {
-	if err := s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer"); client.IgnoreNotFound(err) != nil {
-		return err
+// Release takes the finalizer away: the object may go. While the finalizers of
+// others keep it, its status says so.
+func (s *Scope) Release(ctx context.Context) (ctrl.Result, error) {
+	err := s.finalize(ctx, controllerutil.RemoveFinalizer, "remove the finalizer")
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
 	}
 	// The memo stays until the cache shows that the object is gone, lest an old
 	// copy of it is dismissed a second time. Its version cannot tell: the answer
 	// to a write that ends an object bears the version from before.
 	s.Memo.released = true
 	s.letGo(s.Name)
-	return nil
+	if err != nil || len(s.Obj.GetFinalizers()) == 0 {
+		return ctrl.Result{}, nil //nolint:nilerr // it is gone already
+	}
+	return s.Finish(ctx, condition.Released(v1alpha1.ReasonProgressing), nil)
 }
 
 func (s *Scope) finalize(ctx context.Context, change func(client.Object, string) bool, doing string) error {
@@ -289,6 +313,9 @@ func (s *Scope) Finish(ctx context.Context, v condition.Verdict, err error) (ctr
 	failed := console.ClassOf(err) != ""
 	if _, current := condition.Current(s.Obj.Sync().Conditions, generation); waits && !failed && current && !s.dueToSay(queued) {
 		return ctrl.Result{RequeueAfter: v.RetryAfter}, nil
+	}
+	if !waits {
+		s.rest(v)
 	}
 	if v.Reason != v1alpha1.ReasonDriftDetected {
 		*s.Obj.Differences() = nil

@@ -305,7 +305,7 @@ func TestOldCopies(t *testing.T) {
 	if !s.Finalized() {
 		t.Fatal("the finalizer is missing")
 	}
-	if err := s.Release(t.Context()); err != nil {
+	if _, err := s.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if s, _ := b.Open(before); s != nil {

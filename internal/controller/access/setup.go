@@ -47,7 +47,7 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 	contenders := Contenders(func(ctx context.Context, claim string, obj v1alpha1.AccessObject) []types.NamespacedName {
 		return d.contenders(ctx, list(), claim, obj)
 	})
-	options.NewQueue = newTurns(options.NewQueue)
+	options.NewQueue = newFairQueue(options.NewQueue, options.MaxConcurrentReconciles)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(d.Kind)).
 		For(kind, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).

@@ -57,9 +57,34 @@ func Stuck(reason, format string, args ...any) Verdict {
 	return Verdict{State: Stalled, Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
+// Rejected is the verdict on a call that the console refused, in its own words. what
+// is refused and todo is what to do about it; the same is tried again after interval.
+func Rejected(err error, interval time.Duration, what, todo string) Verdict {
+	said := err.Error()
+	if failed, ok := console.AsError(err); ok {
+		said = failed.Op
+		switch {
+		case failed.Message != "":
+			said += ": " + failed.Message
+		case failed.Class == console.Invalid && failed.Err != nil:
+			// What was not even sent is explained by its cause.
+			said += ": " + failed.Err.Error()
+		}
+	}
+	v := Stuck(v1alpha1.ReasonRejected, "%s (%s). %s; the same is tried again every %s.", what, said, todo, interval)
+	v.RetryAfter = interval
+	return v
+}
+
 // Waiting is the verdict that something is missing that will come by itself.
 func Waiting(reason, format string, args ...any) Verdict {
 	return Verdict{State: Working, Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Released is the verdict on a deleted object that the operator is done with, and
+// that the finalizers of others keep.
+func Released(reason string) Verdict {
+	return Waiting(reason, "It was deleted, and the operator does nothing more for it. It goes when others have removed their finalizers, which metadata.finalizers names.")
 }
 
 // Suspended is the verdict that somebody wished nothing to be done.
@@ -169,6 +194,9 @@ func fromWait(wait *quota.WaitError) Verdict {
 	case quota.ReasonRecord:
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The record of requests is being saved; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+	case quota.ReasonAnswers:
+		return Waiting(v1alpha1.ReasonRateLimited,
+			"The console has not answered the calls under way yet; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
 	default:
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The rate limit is used up; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
@@ -198,19 +226,12 @@ func ahead(n int) string {
 
 func fromConsole(e *console.Error, interval time.Duration) Verdict {
 	said := e.Op
-	switch {
-	case e.Message != "":
+	if e.Message != "" {
 		said += ": " + e.Message
-	case e.Class == console.Invalid && e.Err != nil:
-		// What was not even sent is explained by its cause.
-		said += ": " + e.Err.Error()
 	}
 	switch e.Class {
-	case console.Invalid:
-		v := Stuck(v1alpha1.ReasonRejected,
-			"The console refused the request (%s). Change the spec so that it accepts it; the same is tried again every %s.", said, interval)
-		v.RetryAfter = interval
-		return v
+	case console.Invalid, console.NotFound:
+		return Rejected(e, interval, "The console refused the request", "Change the spec so that it accepts it")
 	case console.Unauthorized:
 		v := Stuck(v1alpha1.ReasonUnauthorized,
 			"The console does not accept the connection's API key. Put a valid Console API key into the Secret that apiKeySecretRef names.")
@@ -223,10 +244,6 @@ func fromConsole(e *console.Error, interval time.Duration) Verdict {
 		return v
 	case console.Throttled:
 		v := Waiting(v1alpha1.ReasonRateLimited, "The console asked to slow down; the call is made again when it may be.")
-		v.RetryAfter = throttledPause
-		return v
-	case console.NotFound:
-		v := Waiting(v1alpha1.ReasonProgressing, "What was to be changed is no longer in the console (%s); it is looked up again.", e.Op)
 		v.RetryAfter = throttledPause
 		return v
 	default:

@@ -52,6 +52,8 @@ func TestFromError(t *testing.T) {
 			"The console has refused calls, so others seem to use up its limit; one call at a time tries whether it takes more, 1 call waits ahead, and this one's turn is expected at 2026-03-01T11:00:00Z."},
 		{"record", wait(quota.ReasonRecord, 2), Working, v1alpha1.ReasonRateLimited, 0,
 			"The record of requests is being saved; 2 calls wait ahead, and this one's turn is expected at 2026-03-01T11:00:00Z."},
+		{"slow", wait(quota.ReasonAnswers, 2), Working, v1alpha1.ReasonRateLimited, 0,
+			"The console has not answered the calls under way yet; 2 calls wait ahead, and this one's turn is expected at 2026-03-01T11:00:00Z."},
 		{"circuit", wait(quota.ReasonUnavailable, 2), Working, v1alpha1.ReasonConsoleUnavailable, 0,
 			"The console keeps failing, so it is tried with one call at a time until it answers; the next is due at 2026-03-01T11:00:00Z."},
 		{"reading", console.ErrReading, Working, v1alpha1.ReasonProgressing, 0,
@@ -66,8 +68,8 @@ func TestFromError(t *testing.T) {
 			"The connection's API key may not do this (update team). Use a key with the permission; the same is tried again every 10m0s."},
 		{"throttled", failed(console.Throttled, 429, "", nil), Working, v1alpha1.ReasonRateLimited, throttledPause,
 			"The console asked to slow down; the call is made again when it may be."},
-		{"not found", failed(console.NotFound, 404, "Team not found", nil), Working, v1alpha1.ReasonProgressing, throttledPause,
-			"What was to be changed is no longer in the console (update team); it is looked up again."},
+		{"not found", failed(console.NotFound, 404, "Holdout not found", nil), Stalled, v1alpha1.ReasonRejected, interval,
+			"The console refused the request (update team: Holdout not found). Change the spec so that it accepts it; the same is tried again every 10m0s."},
 		{"unavailable", failed(console.Unavailable, 503, "", nil), Working, v1alpha1.ReasonConsoleUnavailable, unavailablePause,
 			"The console could not be used (update team: HTTP 503). It is tried again by itself; if this stays, check the connection's endpoint and the console's own status."},
 		{"ambiguous", failed(console.Ambiguous, 0, "", refusedConnection(49152)), Working, v1alpha1.ReasonConsoleUnavailable, unavailablePause,
@@ -173,7 +175,7 @@ func TestNothingSaidYet(t *testing.T) {
 
 func TestTurn(t *testing.T) {
 	at := time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)
-	for _, reason := range []quota.Reason{quota.ReasonQuota, quota.ReasonThrottled, quota.ReasonRecord, quota.ReasonGuess} {
+	for _, reason := range []quota.Reason{quota.ReasonQuota, quota.ReasonThrottled, quota.ReasonRecord, quota.ReasonGuess, quota.ReasonAnswers} {
 		v, _ := FromError(&quota.WaitError{Reason: reason, Ahead: 3, At: at}, interval)
 		if got, ok := Turn(v.Message); !ok || !got.Equal(at) {
 			t.Errorf("%s: the turn in %q is %v, %v", reason, v.Message, got, ok)

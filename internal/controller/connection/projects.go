@@ -252,9 +252,12 @@ func (p *projects) close() {
 	for _, v := range p.views {
 		v.project.Close()
 	}
+	var closing sync.WaitGroup
 	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
-		p.groups[name].limiter.Close()
+		// One whose record cannot be saved does not keep the others from it.
+		closing.Go(p.groups[name].limiter.Close)
 	}
+	closing.Wait()
 }
 
 // configOf is a connection's limit as its limiter is told it: the share is

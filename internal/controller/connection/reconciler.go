@@ -143,8 +143,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !connection.DeletionTimestamp.IsZero() {
 		gone, v, err := r.dismiss(ctx, connection)
-		if gone || err != nil {
+		if err != nil || gone && len(connection.Finalizers) == 0 {
 			return ctrl.Result{}, err
+		}
+		if gone {
+			return r.finish(ctx, connection, condition.Released(v1alpha1.ReasonConnectionNotReady), 0)
 		}
 		// The link stays while objects that use it are to be deleted.
 		state, _, err := r.sync(ctx, connection)

@@ -416,9 +416,10 @@ func TestRefusalsAreShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := b.Links.Get("default").Project
+		b.sim.PutUser(consolesim.User{Email: "ada@example.com", Role: "Member"})
 		fetch := func() {
 			for range 2 { // the first may wait for the record
-				_, err := project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "nobody@example.com")
+				_, err := project.FetchUser(t.Context(), console.Caller{Key: "x", Lane: quota.Change, Notify: func() {}}, "ada@example.com")
 				if wait, ok := errors.AsType[*quota.WaitError](err); !ok || wait.Reason != quota.ReasonRecord {
 					return
 				}

@@ -20,6 +20,7 @@ import (
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/console/statsig"
+	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/quota"
 )
@@ -112,7 +113,7 @@ func (m *mortal) work(t *testing.T, n int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	for range n {
-		_, _ = link.Project.FetchUser(ctx, console.Caller{Lane: quota.Change}, "nobody@example.com")
+		_, _ = link.Project.FetchUser(ctx, console.Caller{Lane: quota.Change}, "somebody@example.com")
 	}
 }
 
@@ -120,6 +121,7 @@ func (m *mortal) work(t *testing.T, n int) {
 func (b *bench) useKey(t *testing.T, key string) {
 	t.Helper()
 	b.sim.AddKey(key)
+	b.sim.PutUser(consolesim.User{Email: "somebody@example.com", Role: "Member"})
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "operator", Name: "key"}, Data: map[string][]byte{"apiKey": []byte(key)}}
 	if err := b.Client.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)
@@ -250,7 +252,7 @@ func TestNothingIsSentForAFormerGroup(t *testing.T) {
 		b.useKey(t, "console-rotated")
 		b.reconcile(t)
 		sent := b.sim.Counters().Total
-		if _, err := former.FetchUser(t.Context(), console.Caller{Lane: quota.Change}, "nobody@example.com"); !errors.Is(err, quota.ErrClosed) {
+		if _, err := former.FetchUser(t.Context(), console.Caller{Lane: quota.Change}, "somebody@example.com"); !errors.Is(err, quota.ErrClosed) {
 			t.Errorf("a call under the former key: %v", err)
 		}
 		if n := b.sim.Counters().Total; n != sent {

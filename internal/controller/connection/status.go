@@ -165,6 +165,7 @@ func short(d time.Duration) string {
 // dismiss lets a deleted connection go when nothing uses it any more.
 func (r *Reconciler) dismiss(ctx context.Context, c *v1alpha1.ConsoleConnection) (gone bool, v condition.Verdict, err error) {
 	if !controllerutil.ContainsFinalizer(c, v1alpha1.Finalizer) {
+		r.unlink(c.Name)
 		return true, v, nil
 	}
 	if !access.ForcedOrphan(c) {
@@ -187,6 +188,7 @@ func (r *Reconciler) dismiss(ctx context.Context, c *v1alpha1.ConsoleConnection)
 	if err := r.Client.Patch(ctx, c, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return true, v, client.IgnoreNotFound(fmt.Errorf("remove the finalizer: %w", err))
 	}
+	r.state(c.Name).version = c.ResourceVersion
 	return true, v, nil
 }
 

@@ -15,11 +15,13 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// What refused writes are remembered as.
+// What refused calls are remembered as.
 const (
+	reading  = "read"
 	updating = "update"
 	// revoking is an update that only takes access away.
 	revoking = "revoke"
+	deleting = "delete"
 )
 
 // converge compares the team with the spec, and writes the difference away: at
@@ -36,8 +38,9 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.needsMembers(want, seen) {
 			refreshed = true
-			if seen, err = s.refetch(ctx, seen.Value.ID, s.readLane()); err != nil {
-				return condition.Verdict{}, err
+			var refused *condition.Verdict
+			if seen, refused, err = s.refetch(ctx, seen.Value.ID, s.readLane()); refused != nil || err != nil {
+				return condition.Of(refused), err
 			}
 			continue
 		}
@@ -59,8 +62,9 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.mayRefresh(want, seen) {
 			refreshed = true
-			if seen, err = s.refetch(ctx, seen.Value.ID, quota.Change); err != nil {
-				return condition.Verdict{}, err
+			var refused *condition.Verdict
+			if seen, refused, err = s.refetch(ctx, seen.Value.ID, quota.Change); refused != nil || err != nil {
+				return condition.Of(refused), err
 			}
 			continue
 		}
@@ -72,17 +76,27 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 	}
 }
 
-// refetch reads the team by its id.
-func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (console.Observation[console.Team], error) {
+// refetch reads the team by its id. A verdict says that the console refuses to show a
+// team that it lists; it is asked again after an interval, or when a person wants it.
+func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (seen console.Observation[console.Team], refused *condition.Verdict, err error) {
+	if v := s.Memo.Refused(reading); v != nil && !s.Requested(s.obj.Status.LastHandledReconcileAt) {
+		return seen, v, nil
+	}
 	began := time.Now()
-	seen, err := s.Link.Project.FetchTeam(ctx, s.Caller(lane), id)
+	seen, err = s.Link.Project.FetchTeam(ctx, s.Caller(lane), id)
+	if console.Refused(err) {
+		v := condition.Rejected(err, s.Interval(), "The console lists this team but refuses to show it",
+			"Look at the team in the console: what listings lack, such as its members, can be neither compared nor changed until it does")
+		s.Memo.Refuse(reading, v)
+		return seen, &v, nil
+	}
 	if err == nil && seen.Presence == console.Present {
 		now := metav1.Now().Rfc3339Copy()
 		s.obj.Status.LastVerifiedTime = &now
 		s.plan.checked = began
 		s.Link.Project.Checked(s.Key(), began)
 	}
-	return seen, err
+	return seen, nil, err
 }
 
 // needsMembers reports whether the members must be read before the team can be
@@ -209,10 +223,14 @@ func (s *team) update(
 	case err != nil:
 		s.plans.settle(s.plan)
 	}
-	if console.ClassOf(err) == console.Invalid {
+	if console.Refused(err) {
 		if !s.holdBack(err, want, &have) {
 			refused, _ := condition.FromError(err, s.Interval())
 			s.Memo.Refuse(doing, refused)
+			if console.ClassOf(err) == console.NotFound {
+				// It goes on when it is known that the team is there, or gone.
+				return s.refetch(ctx, id, quota.Change)
+			}
 			// It may be refused because the team is gone: the next listing tells.
 			_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)
 		}

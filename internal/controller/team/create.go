@@ -50,7 +50,7 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 		if err := s.reserve(ctx); err != nil {
 			return err
 		}
-		s.plan.lacked = 0
+		s.plan.lackedSince = time.Time{}
 		status.CreateIntent = &v1alpha1.CreateIntent{
 			Name: name, Time: metav1.NowMicro(), KnownIDs: s.Link.Project.FormerlyNamed(name),
 		}
@@ -70,7 +70,7 @@ func (s *team) create(ctx context.Context) (condition.Verdict, error) {
 		}
 		status.CreateIntent = nil
 		s.plans.settle(s.plan)
-		if class == console.Invalid {
+		if console.Refused(err) {
 			return s.refusedCreate(began, want, err)
 		}
 		return condition.Verdict{}, err

@@ -19,12 +19,11 @@ import (
 // cannot, the verdict says why.
 func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 	if !s.Finalized() {
-		s.Gone(s.Name)
-		return ctrl.Result{}, nil
+		return s.Release(ctx)
 	}
 	v, err := s.remove(ctx)
 	if err == nil && v == nil {
-		return ctrl.Result{}, s.Release(ctx)
+		return s.Release(ctx)
 	}
 	return s.Finish(ctx, condition.Of(v), err)
 }
@@ -81,6 +80,9 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	if taken, err := s.takenOver(ctx); taken || err != nil {
 		return nil, err
 	}
+	if v := s.Memo.Refused(deleting); v != nil {
+		return v, nil
+	}
 	if v := s.brake(); v != nil {
 		return v, nil
 	}
@@ -89,7 +91,13 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	}
 	sending := console.BeforeSend(ctx, func() error { return s.Link.Brake.Sending(ctx, s.Key()) })
 	if err := s.Link.Project.DeleteTeam(sending, s.Writer(quota.Revoke), s.obj.Status.ID); err != nil {
-		return nil, err
+		if !console.Refused(err) {
+			return nil, err
+		}
+		v := condition.Rejected(err, s.Interval(), "The console lists this team but refuses to delete it",
+			"Delete it in the console by hand, or annotate this object with "+v1alpha1.ForceOrphanAnnotation+"=true to leave it there")
+		s.Memo.Refuse(deleting, v)
+		return &v, nil
 	}
 	s.plan.deleted = s.obj.Status.ID
 	s.Changed("Deleted", "Deleted the team %q, id %s, in the console.", s.obj.ConsoleName(), s.obj.Status.ID)

@@ -1,9 +1,11 @@
 package team
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -85,8 +87,11 @@ func TestMissing(t *testing.T) {
 		b.behave(t, func(sw *consolesim.Behavior) { sw.MaxPageSize, sw.MoveBetweenPages = 1, -1 })
 		b.list(t)
 		check("after an incomplete listing", nil)
-		if _, err := b.project.FetchUser(t.Context(), console.Caller{Key: "x"}, gone); err != nil {
-			t.Fatal(err)
+		for b.project.User(gone).Presence != console.Absent {
+			if _, err := b.project.FetchUser(t.Context(), console.Caller{Key: "x"}, gone); err != nil && !errors.Is(err, console.ErrReading) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
 		}
 		check("asked for by name", nil, gone)
 		want, err := s.desired(nil)

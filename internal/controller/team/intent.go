@@ -23,10 +23,6 @@ var lookups = []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Secon
 // minute, and its last lookup is as long after that.
 var rivalry = 30*time.Second + lookups[len(lookups)-1]
 
-// proof is how many listings must lack a team: a deletion and a creation between
-// two pages can hide a team from one whose total adds up.
-const proof = 2
-
 const lookingUp = "The console did not say whether the team was created; it is looked up before anything is sent again."
 
 // settleIntent finds out what became of a former attempt to create the team. It
@@ -85,13 +81,15 @@ func (s *team) resolveIntent(ctx context.Context) (*console.Observation[console.
 		// of this name is ours.
 		return &console.Observation[console.Team]{Presence: console.Present, Value: found[0]}, nil, nil
 	}
-	s.plan.missed(s.Link.Project.TeamsRead().StartedAt)
-	if _, next := s.plan.lookup(now); !next.IsZero() || s.plan.missing < proof {
+	s.plan.lacks(s.Link.Project.TeamsRead().StartedAt)
+	if _, next := s.plan.lookup(now); !next.IsZero() {
 		v := condition.Progressing(lookingUp)
 		v.RetryAfter = max(time.Until(next), 0) + time.Millisecond
 		return nil, &v, nil
 	}
-	if err := s.lacks(); err != nil {
+	// The first listing that lacks the team only raises the doubt: a deletion and a
+	// creation between two pages can hide a team from one whose total adds up.
+	if err := s.Link.Project.ConfirmNoTeam(s.Caller(quota.Change), s.plan.lackedSince.Add(1)); err != nil {
 		return nil, nil, err
 	}
 	status.CreateIntent = nil

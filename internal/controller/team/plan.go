@@ -19,10 +19,9 @@ type plan struct {
 	intent      int64
 	intentEnded time.Time
 	inherited   bool
-	// missing counts the listings since intentEnded that lacked the team, the last
-	// of which began at missingAt.
-	missing   int
-	missingAt time.Time
+	// lackedSince is when the first of those listings began that lacked the team, be
+	// it of the intent's name or of the spec's. None since has had it.
+	lackedSince time.Time
 	// rivals are the intents of others for the same name, and since when they are
 	// known.
 	rivals map[string]time.Time
@@ -30,10 +29,6 @@ type plan struct {
 	reserved string
 	// heldBack are the people whom the console refused, by their keys.
 	heldBack map[string]heldAddress
-	// lacked counts the incomplete listings in a row that lacked the team's
-	// name, the last of which began at lackedAt.
-	lacked   int
-	lackedAt time.Time
 	// deleted is the id of the team that was deleted for this object.
 	deleted string
 	// checked is when the team was last read by itself.
@@ -44,7 +39,7 @@ type plan struct {
 // an inherited one, as far as can be known.
 func (p *plan) attempted(intent int64, inherited bool) {
 	p.intent, p.intentEnded, p.inherited = intent, time.Now(), inherited
-	p.missing, p.missingAt = 0, time.Time{}
+	p.lackedSince = time.Time{}
 }
 
 // lookup returns when a listing must have begun to be the one to be read now,
@@ -59,9 +54,6 @@ func (p *plan) lookup(now time.Time) (since, next time.Time) {
 		// request.
 		due = append(due, p.intentEnded.Add(rivalry))
 	}
-	if p.missing > 0 && p.missing < proof {
-		due = append(due, p.missingAt.Add(lookups[0]))
-	}
 	since = p.intentEnded
 	for _, at := range due {
 		if !now.After(at) {
@@ -74,10 +66,10 @@ func (p *plan) lookup(now time.Time) (since, next time.Time) {
 	return since, time.Time{}
 }
 
-// missed notes that a listing lacked the team.
-func (p *plan) missed(began time.Time) {
-	if began.After(p.missingAt) {
-		p.missing, p.missingAt = p.missing+1, began
+// lacks notes that the listing that began then lacked the team.
+func (p *plan) lacks(began time.Time) {
+	if p.lackedSince.IsZero() {
+		p.lackedSince = began
 	}
 }
 

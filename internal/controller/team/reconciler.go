@@ -140,55 +140,59 @@ func (s *team) find(ctx context.Context) (*console.Observation[console.Team], *c
 		if v, err := s.yield(ctx); v != nil || err != nil {
 			return nil, v, err
 		}
-		s.Link.Project.NoteExternalID(status.ID)
-		seen := s.Link.Project.Team(status.ID)
-		wanted, lane := seen.Unconfirmed || s.Requested(status.LastHandledReconcileAt), s.readLane()
-		if wanted {
-			lane = quota.Change
-		}
-		if wanted || seen.Presence == console.NotListed {
-			var err error
-			if seen, err = s.refetch(ctx, status.ID, lane); err != nil {
-				return nil, nil, err
-			}
-		}
-		if seen.Presence == console.Present {
-			return &seen, nil, nil
-		}
-		return nil, s.missed(seen), nil
+		return s.findByID(ctx)
 	}
 	if status.CreateIntent != nil {
 		return s.resolveIntent(ctx)
 	}
 	named := s.Link.Project.TeamsNamed(s.obj.ConsoleName())
 	if len(named) == 0 {
-		return nil, nil, s.lacks()
+		return nil, nil, s.confirmAbsence()
 	}
-	s.plan.lacked = 0
+	s.plan.lackedSince = time.Time{}
 	return s.adopt(ctx, named)
 }
 
-// enoughListings is how many incomplete listings in a row must lack a team
-// before it is believed not to be there: on a console whose listings never add
-// up, none would ever be created otherwise.
-const enoughListings = 3
+// findByID is find for a team whose id is recorded.
+func (s *team) findByID(ctx context.Context) (*console.Observation[console.Team], *condition.Verdict, error) {
+	status := &s.obj.Status
+	s.Link.Project.NoteExternalID(status.ID)
+	seen, lane := s.Link.Project.Team(status.ID), s.readLane()
+	requested := s.Requested(status.LastHandledReconcileAt)
+	if requested || seen.Unconfirmed {
+		lane = quota.Change
+	}
+	if requested || seen.Unconfirmed || seen.Presence == console.NotListed {
+		read, refused, err := s.refetch(ctx, status.ID, lane)
+		if err != nil {
+			return nil, nil, err
+		}
+		seen = read
+		if refused != nil {
+			// It is listed, and compared with what is known all the same.
+			status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+			if seen = s.Link.Project.Team(status.ID); seen.Presence != console.Present || seen.Unconfirmed {
+				return nil, refused, nil
+			}
+		}
+	}
+	if seen.Presence == console.Present && !seen.Unconfirmed {
+		return &seen, nil, nil
+	}
+	return nil, s.missed(seen), nil
+}
 
-// lacks returns an error while the listings are not yet reason enough to
-// believe that no team has a name: an item may have moved between their pages
-// unseen, and creating it anew would double it.
-func (s *team) lacks() error {
-	listing := s.Link.Project.TeamsRead()
-	if listing.Complete {
-		s.plan.lacked = 0
-		return nil
+// confirmAbsence returns an error while the listings do not prove that no team has
+// the name: an item may have moved between their pages unseen, and creating it anew
+// would double it.
+func (s *team) confirmAbsence() error {
+	project := s.Link.Project
+	s.plan.lacks(project.TeamsRead().StartedAt)
+	since := s.plan.lackedSince
+	if named := project.LastNamed(s.obj.ConsoleName()); !named.Before(since) {
+		since = named.Add(1)
 	}
-	if listing.StartedAt.After(s.plan.lackedAt) {
-		s.plan.lacked, s.plan.lackedAt = s.plan.lacked+1, listing.StartedAt
-	}
-	if s.plan.lacked >= enoughListings {
-		return nil
-	}
-	return s.Link.Project.ReadTeams(s.Caller(quota.Change), listing.StartedAt.Add(1))
+	return project.ConfirmNoTeam(s.Caller(quota.Change), since)
 }
 
 // claimants returns the other Teams of the project that stand for the team of the

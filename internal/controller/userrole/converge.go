@@ -28,7 +28,8 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 	if wanted {
 		lane = quota.Change
 	}
-	if wanted || seen.Presence == console.NotListed && !s.knownMissing() {
+	// Nobody is invited on the word of a listing alone.
+	if wanted || seen.Presence == console.NotListed && (!s.knownMissing() || s.invites() && s.mayInvite()) {
 		var err error
 		if seen, err = project.FetchUser(ctx, s.Caller(lane), email); err != nil {
 			return console.User{}, nil, err
@@ -47,7 +48,7 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 	}
 	s.obj.Status.Role, s.obj.Status.UserID = "", ""
 	project.Await(s.Key(), []string{email}, s.Wake(access.PriorityRelease))
-	if s.obj.Spec.WhenMissing == v1alpha1.WhenMissingInvite && s.obj.Spec.Mode != v1alpha1.ModeObserve {
+	if s.invites() {
 		v, err := s.invite(ctx)
 		return console.User{}, &v, err
 	}
@@ -71,10 +72,21 @@ func (s *role) knownMissing() bool {
 	return reason == v1alpha1.ReasonUserNotFound || reason == v1alpha1.ReasonInvited
 }
 
+// invites reports whether the person is to be invited while they are missing.
+func (s *role) invites() bool {
+	return s.obj.Spec.WhenMissing == v1alpha1.WhenMissingInvite && s.obj.Spec.Mode != v1alpha1.ModeObserve
+}
+
+// mayInvite reports whether no invitation was sent, or the last one is too old.
+func (s *role) mayInvite() bool {
+	invited := s.obj.Status.InvitedAt
+	return invited == nil || time.Since(invited.Time) >= inviteAgainAfter
+}
+
 // invite asks the person into the project, once in seven days.
 func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 	email, status := string(s.obj.Spec.Email), &s.obj.Status
-	if status.InvitedAt == nil || time.Since(status.InvitedAt.Time) >= inviteAgainAfter {
+	if s.mayInvite() {
 		if v := s.guarded(""); v != nil {
 			return *v, nil
 		}
@@ -125,6 +137,10 @@ func (s *role) converge(ctx context.Context, user console.User) (condition.Verdi
 		}
 		var err error
 		if user, err = s.write(ctx, user, string(s.obj.Spec.Role), differences); err != nil {
+			if console.ClassOf(err) == console.NotFound && s.Memo.Refused(updating) != nil {
+				// It goes on when it is known that the person is there, or gone.
+				return s.sync(ctx)
+			}
 			return condition.Verdict{}, err
 		}
 		if user.Email == "" {

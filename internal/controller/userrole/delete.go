@@ -19,12 +19,11 @@ import (
 // cannot, the verdict says why.
 func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 	if !s.Finalized() {
-		s.Gone(s.Name)
-		return ctrl.Result{}, nil
+		return s.Release(ctx)
 	}
 	v, err := s.dismiss(ctx)
 	if err == nil && v == nil {
-		return ctrl.Result{}, s.Release(ctx)
+		return s.Release(ctx)
 	}
 	return s.Finish(ctx, condition.Of(v), err)
 }
@@ -74,7 +73,14 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 		return nil, nil
 	}
 	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
+	if v := s.Memo.Refused(updating); v != nil {
+		return v, nil
+	}
 	answer, err := s.write(ctx, seen.Value, role, change)
+	if console.ClassOf(err) == console.NotFound && s.Memo.Refused(updating) != nil {
+		// It goes on when it is known that the person is there, or gone.
+		return s.dismiss(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s the role: %w", s.obj.Spec.DeletionPolicy, err)
 	}

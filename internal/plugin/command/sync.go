@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -67,70 +69,125 @@ func (a *app) sync(ctx context.Context, f *syncFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	asked := time.Now()
-	value := asked.UTC().Format(time.RFC3339Nano)
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.ReconcileRequestedAtAnnotation: value}},
-	})
-	if err != nil {
-		return fmt.Errorf("encode the annotation: %w", err)
-	}
-	for _, obj := range objects {
-		if suspended(obj) {
-			return fmt.Errorf("%s is suspended, so nothing is compared: resume it with kubectl console-access resume %[1]s", refName(obj))
+	check := check{asked: time.Now()}
+	check.value = check.asked.UTC().Format(time.RFC3339Nano)
+	bad := 0
+	for i, obj := range objects {
+		if objects[i], err = a.request(ctx, c, check, obj); err != nil {
+			return err
 		}
-		if err := c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch)); err != nil {
-			return cluster.Explain("ask for a check of "+refName(obj), err)
-		}
-		if !f.wait {
+		if objects[i] == nil {
+			bad++
+		} else if !f.wait {
 			fmt.Fprintln(a.Out, refName(obj), "will be compared")
 		}
 	}
-	if !f.wait {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	return a.waitSynced(ctx, c, objects, asked, value)
-}
-
-// waitSynced waits until each object was compared, and tells what came of it.
-func (a *app) waitSynced(ctx context.Context, c *cluster.Cluster, objects []client.Object, asked time.Time, value string) error {
-	live := terminal.NewLive(a.Err)
-	defer live.Clear()
-	bad := 0
-	for i, obj := range objects {
-		live.Show("Waiting for %s (%d of %d)", refName(obj), i+1, len(objects))
-		var handled time.Time
-		err := wait.PollUntilContextCancel(ctx, waitPause, true, func(ctx context.Context) (bool, error) {
-			if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil || !compared(obj, asked, value) {
-				return false, err
-			}
-			if handled.IsZero() {
-				handled = time.Now()
-			}
-			return !writing(obj) || time.Since(handled) > writeGrace, nil
-		})
-		ready := readiness(obj)
-		switch {
-		case errors.Is(err, context.DeadlineExceeded):
-			return fmt.Errorf("%s was not compared in time; it says %s: %s: is the operator running? "+
-				"See kubectl console-access status, or wait longer with --timeout", refName(obj), ready.Reason, ready.Message)
-		case err != nil:
-			return cluster.Explain("wait for "+refName(obj), err)
+	if f.wait {
+		ctx, cancel := context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+		notReady, err := a.waitSynced(ctx, c, objects, check)
+		if err != nil {
+			return err
 		}
-		live.Clear()
-		if ready.Status != metav1.ConditionTrue {
-			bad++
-			fmt.Fprintf(a.Out, "%s is not Ready: %s: %s\n", refName(obj), ready.Reason, ready.Message)
-			continue
-		}
-		fmt.Fprintln(a.Out, refName(obj), "is in sync")
+		bad += notReady
 	}
 	if bad > 0 {
 		return exit(exitError)
 	}
 	return nil
+}
+
+// A check is one that a person asked for: when, and with which value of the annotation.
+type check struct {
+	asked time.Time
+	value string
+}
+
+// request asks for a check of an object, and returns it, or nil when it is not
+// compared any more.
+func (a *app) request(ctx context.Context, c *cluster.Cluster, check check, obj client.Object) (client.Object, error) {
+	switch {
+	case ending(obj):
+		a.sayEnding(obj)
+		return nil, nil
+	case suspended(obj):
+		return nil, fmt.Errorf("%s is suspended, so nothing is compared: resume it with kubectl console-access resume %[1]s", refName(obj))
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.ReconcileRequestedAtAnnotation: check.value}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode the annotation: %w", err)
+	}
+	if err := c.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return nil, cluster.Explain("ask for a check of "+refName(obj), err)
+	}
+	return obj, nil
+}
+
+// ending reports whether an object is being deleted, so that it is not compared
+// any more. A connection is while objects use it.
+func ending(obj client.Object) bool {
+	_, used := obj.(*v1alpha1.ConsoleConnection)
+	used = used && slices.Contains(obj.GetFinalizers(), v1alpha1.Finalizer)
+	return !obj.GetDeletionTimestamp().IsZero() && !used
+}
+
+func (a *app) sayEnding(obj client.Object) {
+	fmt.Fprintf(a.Out, "%s is being deleted, so it is not compared. It says: %s\n", refName(obj), readiness(obj).Message)
+}
+
+// waitSynced waits until each object was compared, and returns how many are not
+// Ready. Those that are nil are not waited for.
+func (a *app) waitSynced(ctx context.Context, c *cluster.Cluster, objects []client.Object, check check) (bad int, err error) {
+	live := terminal.NewLive(a.Err)
+	defer live.Clear()
+	for i, obj := range objects {
+		if obj == nil {
+			continue
+		}
+		live.Show("Waiting for %s (%d of %d)", refName(obj), i+1, len(objects))
+		err := check.wait(ctx, c, obj)
+		live.Clear()
+		switch ready := readiness(obj); {
+		case errors.Is(err, context.DeadlineExceeded):
+			return bad, fmt.Errorf("%s was not compared in time; it says %s: %s: is the operator running? "+
+				"See kubectl console-access status, or wait longer with --timeout", refName(obj), ready.Reason, ready.Message)
+		case apierrors.IsNotFound(err):
+			bad++
+			fmt.Fprintln(a.Out, refName(obj), "was deleted meanwhile")
+		case err != nil:
+			return bad, cluster.Explain("wait for "+refName(obj), err)
+		case ending(obj):
+			bad++
+			a.sayEnding(obj)
+		case ready.Status != metav1.ConditionTrue:
+			bad++
+			fmt.Fprintf(a.Out, "%s is not Ready: %s: %s\n", refName(obj), ready.Reason, ready.Message)
+		default:
+			fmt.Fprintln(a.Out, refName(obj), "is in sync")
+		}
+	}
+	return bad, nil
+}
+
+// wait returns when an object was compared, or is not compared any more.
+func (check check) wait(ctx context.Context, c *cluster.Cluster, obj client.Object) error {
+	var handled time.Time
+	return wait.PollUntilContextCancel(ctx, waitPause, true, func(ctx context.Context) (bool, error) {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+			return false, err
+		}
+		switch {
+		case ending(obj):
+			return true, nil
+		case !compared(obj, check):
+			return false, nil
+		case handled.IsZero():
+			handled = time.Now()
+		}
+		return !writing(obj) || time.Since(handled) > writeGrace, nil
+	})
 }
 
 // readiness is the object's Ready condition.
@@ -149,21 +206,21 @@ func readiness(obj client.Object) metav1.Condition {
 }
 
 // compared reports whether the request of that value was dealt with.
-func compared(obj client.Object, asked time.Time, value string) bool {
+func compared(obj client.Object, check check) bool {
 	ready := readiness(obj)
 	if ready.ObservedGeneration != obj.GetGeneration() {
 		return false
 	}
 	switch obj := obj.(type) {
 	case *v1alpha1.Team:
-		return obj.Status.LastHandledReconcileAt == value || stalled(obj.Sync())
+		return obj.Status.LastHandledReconcileAt == check.value || stalled(obj.Sync())
 	case *v1alpha1.UserRole:
-		return obj.Status.LastHandledReconcileAt == value || stalled(obj.Sync())
+		return obj.Status.LastHandledReconcileAt == check.value || stalled(obj.Sync())
 	case *v1alpha1.ConsoleConnection:
 		// Times in a status have no fractions of a second.
-		since := asked.Truncate(time.Second)
+		since := check.asked.Truncate(time.Second)
 		read := func(at *metav1.Time) bool { return at != nil && !at.Time.Before(since) }
-		done := obj.Status.LastHandledReconcileAt == value && read(obj.Status.UsersReadAt) && read(obj.Status.TeamsReadAt)
+		done := obj.Status.LastHandledReconcileAt == check.value && read(obj.Status.UsersReadAt) && read(obj.Status.TeamsReadAt)
 		return done || stalled(&obj.Status.SyncStatus)
 	}
 	return true

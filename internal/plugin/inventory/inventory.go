@@ -94,8 +94,9 @@ func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}
 }
 
-// readMembers reads each team that the listing did not tell the members of. A
-// team that was deleted meanwhile is left out.
+// readMembers reads each team that the listing did not tell the members of. A team
+// that was deleted meanwhile is left out, which a listing has to prove: a refusal alone
+// may be about something else.
 func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress Progress) error {
 	var missing []int
 	for i, team := range inv.Teams {
@@ -104,20 +105,23 @@ func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress
 		}
 	}
 	var mu sync.Mutex
-	done, gone := 0, map[int]bool{}
-	group, ctx := errgroup.WithContext(ctx)
+	done, refused := 0, map[string]error{}
+	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, i := range missing {
 		group.Go(func() error {
-			team, err := again(ctx, func() (console.Team, error) { return api.GetTeam(ctx, by, inv.Teams[i].ID) })
-			if err != nil && console.ClassOf(err) != console.NotFound {
-				return fmt.Errorf("read the members of team %q: %w", inv.Teams[i].Name, err)
+			team, err := again(reading, func() (console.Team, error) { return api.GetTeam(reading, by, inv.Teams[i].ID) })
+			if err != nil {
+				err = fmt.Errorf("read the members of team %q: %w", inv.Teams[i].Name, err)
+			}
+			if err != nil && !console.Refused(err) {
+				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			done++
 			if err != nil {
-				gone[i] = true
+				refused[inv.Teams[i].ID] = err
 			} else {
 				inv.Teams[i] = team
 			}
@@ -128,13 +132,25 @@ func (inv *Inventory) readMembers(ctx context.Context, api console.API, progress
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	kept := inv.Teams[:0]
-	for i, team := range inv.Teams {
-		if !gone[i] {
-			kept = append(kept, team)
+	return inv.leaveOut(ctx, api, refused)
+}
+
+// leaveOut takes away the teams that the console refused to show, by id, and that a
+// listing lacks. It returns the refusal of one that is listed.
+func (inv *Inventory) leaveOut(ctx context.Context, api console.API, refused map[string]error) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	listed, err := list(ctx, "teams", api.ListTeams)
+	if err != nil {
+		return err
+	}
+	for _, team := range listed {
+		if err := refused[team.ID]; err != nil {
+			return err
 		}
 	}
-	inv.Teams = kept
+	inv.Teams = slices.DeleteFunc(inv.Teams, func(team console.Team) bool { return refused[team.ID] != nil })
 	return nil
 }
 

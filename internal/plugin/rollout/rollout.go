@@ -144,7 +144,8 @@ func (r *Report) add(obj v1alpha1.AccessObject, moving map[string]*queue) {
 	default:
 		r.Objects.Waiting++
 		r.wait(reason, message)
-		if moves(reason) || deleting {
+		done := deleting && !slices.Contains(obj.GetFinalizers(), v1alpha1.Finalizer)
+		if (moves(reason) || deleting) && !done {
 			r.Objects.Moving++
 			q := moving[obj.ConnectionName()]
 			if q == nil {

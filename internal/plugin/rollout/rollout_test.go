@@ -61,8 +61,10 @@ func TestMake(t *testing.T) {
 }
 
 func TestNothingMoves(t *testing.T) {
+	released := with("r", 2, condition.Released(v1alpha1.ReasonProgressing))
+	released.DeletionTimestamp, released.Finalizers = &metav1.Time{Time: now}, []string{"example.com/keep"}
 	r := Make(now, []v1alpha1.ConsoleConnection{{ObjectMeta: metav1.ObjectMeta{Name: "default"}}}, []v1alpha1.AccessObject{
-		with("a", 2, condition.Synced("")), with("f", 2, condition.Waiting(v1alpha1.ReasonInvited, "")),
+		with("a", 2, condition.Synced("")), with("f", 2, condition.Waiting(v1alpha1.ReasonInvited, "")), released,
 	})
 	if r.ExpectedEnd != nil {
 		t.Errorf("an end is expected at %v though only a person is waited for", r.ExpectedEnd)
