@@ -88,6 +88,10 @@ const (
 	// dealt with as its deletionPolicy says.
 	Finalizer = "console-access.dev/finalizer"
 
+	// IdentityAnnotation keeps what an object stands for in the console, for when it
+	// is restored without its status. The operator writes it with the finalizer.
+	IdentityAnnotation = "console-access.dev/identity"
+
 	// ForceOrphanAnnotation set to "true" lets a deleted object go without any
 	// call to the console, for when the console or its key is gone for good. With
 	// any other value but "false" the deletion waits.

@@ -244,6 +244,7 @@ func (s *Scope) finalize(ctx context.Context, change func(client.Object, string)
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	s.Obj.SetFinalizers(target.GetFinalizers())
+	s.Obj.SetAnnotations(target.GetAnnotations())
 	s.wrote(target)
 	return nil
 }

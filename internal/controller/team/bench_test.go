@@ -77,7 +77,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 func (b *bench) link() *access.Link {
 	brake := access.NewBrake(access.BrakeRecord{}, nil, nil)
 	brake.Configure(1, time.Minute)
-	return &access.Link{Project: b.project, Brake: brake}
+	return &access.Link{KeyDigest: "auto-1", Project: b.project, Brake: brake}
 }
 
 func newClient(t *testing.T, objects ...client.Object) client.Client {

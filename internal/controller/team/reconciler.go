@@ -82,7 +82,10 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), s.Since()); err != nil {
 		return condition.Verdict{}, err
 	}
-	if err := s.Hold(ctx); err != nil {
+	if err := s.restore(ctx); err != nil {
+		return condition.Verdict{}, err
+	}
+	if err := s.HoldAs(ctx, s.identity()); err != nil {
 		return condition.Verdict{}, err
 	}
 	seen, v, err := s.find(ctx)

@@ -91,7 +91,7 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 }
 
 func (b *bench) link() *access.Link {
-	return &access.Link{Project: b.project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)}
+	return &access.Link{KeyDigest: "auto-1", Project: b.project, Brake: access.NewBrake(access.BrakeRecord{}, nil, nil)}
 }
 
 // key is that of a UserRole by its name, in the namespace tenant unless it names another.

@@ -70,7 +70,8 @@ func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
 	if err := s.Link.Project.ReadUsers(s.Caller(s.readLane()), s.Since()); err != nil {
 		return condition.Verdict{}, err
 	}
-	if err := s.Hold(ctx); err != nil {
+	s.restore()
+	if err := s.HoldAs(ctx, s.identity()); err != nil {
 		return condition.Verdict{}, err
 	}
 	if s.obj.Spec.Mode != v1alpha1.ModeObserve {
