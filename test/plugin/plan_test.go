@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/console-access/console-access-operator/internal/consolesim"
 	"github.com/console-access/console-access-operator/internal/plugin/plan"
 	"github.com/console-access/console-access-operator/test/harness"
@@ -105,7 +108,7 @@ func TestPlanRefuses(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		{"a mistyped field", u.direct("plan", "-f", file(head+"spec: {emial: ada@example.com, role: Admin}\n")), `unknown field "emial"`},
+		{"a mistyped field", u.direct("plan", "-f", file(head+"spec: {emial: ada@example.com, role: Admin}\n")), `unknown field "spec.emial"`},
 		{"no manifests", u.direct("plan", "-f", file("kind: ConfigMap\napiVersion: v1\n")), "there is no Team and no UserRole"},
 		{"no such file", u.direct("plan", "-f", "missing.yaml"), "no such file"},
 		{"no file named", u.direct("plan"), "no manifests are named"},
@@ -124,5 +127,59 @@ func TestPlanRefuses(t *testing.T) {
 	}
 	if writes := u.Writes(0); len(writes) > 0 || !slices.ContainsFunc(u.Sim.Requests(), func(r consolesim.Request) bool { return r.Status == 401 }) {
 		t.Errorf("the console was written to: %v", writes)
+	}
+}
+
+// TestPlanRefusesAsKubernetesDoes: what the API server refuses is no change, and
+// the plan says why in its words.
+func TestPlanRefusesAsKubernetesDoes(t *testing.T) {
+	u := newUser(t, consolesim.State{Users: harness.People()}, harness.Options{})
+	u.connect()
+	kept := u.UserRole("alan@example.com", "Member")
+	u.Create(kept)
+	u.WaitReady(kept)
+	const people = "members: [ada@example.com, grace@example.com, Ada@Example.com]"
+	for _, tt := range []struct{ kind, name, spec string }{
+		{"Team", "x", "{mode: Watch, adoptionPolicy: Steal}"},
+		{"Team", "x", "{" + people + "}"},
+		{"Team", "x", "{members: [ada], admins: ['a b@example.com']}"},
+		{"Team", "x", "{members: ada@example.com}"},
+		{"Team", "x", "{memberz: [], adminz: []}"},
+		{"Team", "x", "{name: ' Growth', description: \"\\a\"}"},
+		{"Team", "X_y", "{}"},
+		{"Team", "x", "{reviewApproval: nobody, defaultGateMetrics: [{name: dau}]}"},
+		{"UserRole", "x", "{role: Member}"},
+		{"UserRole", "x", "{email: ada@example.com, role: ''}"},
+		{"UserRole", "x", "{email: ada@example.com, role: Member, downgradeTo: Admin}"},
+		{"UserRole", "alan", "{email: grace@example.com, role: Member, connectionRef: {name: other}}"},
+		{"ConsoleConnection", "x", "{apiKeySecretRef: {name: x}, endpoint: 'http://example.com', protectedUsers: [ada]}"},
+		{"ConsoleConnection", "x", "{apiKeySecretRef: {name: x}, rateLimit: {windows: [{requests: 0, per: soon}]}}"},
+	} {
+		text := "apiVersion: console-access.dev/v1alpha1\nkind: " + tt.kind + "\nmetadata: {name: " + tt.name + "}\nspec: " + tt.spec + "\n"
+		var refusal error
+		for _, obj := range harness.Decode(t, []byte(text)) {
+			if tt.kind != "ConsoleConnection" {
+				obj.SetNamespace(u.Namespace)
+			}
+			if tt.name == kept.Name {
+				obj.SetResourceVersion(u.Live(obj).GetResourceVersion())
+				refusal = u.Client().Update(t.Context(), obj)
+			} else {
+				refusal = client.WithFieldValidation(u.Client(), metav1.FieldValidationStrict).Create(t.Context(), obj)
+			}
+		}
+		if refusal == nil {
+			t.Fatalf("the API server takes %s", text)
+		}
+		file := filepath.Join(t.TempDir(), "m.yaml")
+		text = "apiVersion: console-access.dev/v1alpha1\nkind: Team\nmetadata: {name: fine}\n---\n" + text
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		r := u.plugin("plan", "--connection", u.Connection.Name, "--operator-namespace", u.Operator.Namespace, "-f", file)
+		want := "Kubernetes would refuse 1 of 2 manifests:\n" + file + ", document 2: " + refusal.Error() + "\n"
+		if r.code != 1 || !strings.HasSuffix(r.stderr, want) || r.stdout != "" {
+			t.Errorf("%s: exit code %d, and it says\n%s\nwant\n%s", text, r.code, r.stderr, want)
+		}
 	}
 }

@@ -173,3 +173,31 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 	}
 }
+
+// TestExportSaysHowToApply: a large Team does not fit into the annotation that
+// kubectl apply keeps a manifest in, unless the server applies it.
+func TestExportSaysHowToApply(t *testing.T) {
+	_, url := simulated(t, nil)
+	dir := filepath.Join(t.TempDir(), "manifests")
+	code, _, err := run(t, "", map[string]string{keyVariable: key}, "export", "--endpoint", url, "-n", "growth", "--output-dir", dir)
+	if code != exitOK || !strings.Contains(err, "kubectl apply --server-side -f "+dir) {
+		t.Errorf("exit code %d, and it says %q", code, err)
+	}
+}
+
+// TestPlanRefusesWithoutACluster what Kubernetes would refuse, every one of them,
+// before the console is read.
+func TestPlanRefusesWithoutACluster(t *testing.T) {
+	sim, url := simulated(t, nil)
+	manifests := write(t, "apiVersion: console-access.dev/v1alpha1\nkind: Team\nmetadata: {name: a}\nspec: {members: [ada]}\n"+
+		"---\napiVersion: console-access.dev/v1alpha1\nkind: UserRole\nmetadata: {name: b}\nspec: {role: Member}\n")
+	code, out, err := run(t, "", map[string]string{keyVariable: key}, "plan", "--endpoint", url, "-f", manifests)
+	for _, says := range []string{"would refuse 2 of 2", `Team.console-access.dev "a" is invalid: spec.members[0]`, `UserRole.console-access.dev "b" is invalid: [spec.email: Required`} {
+		if code != exitError || out != "" || !strings.Contains(err, says) {
+			t.Errorf("exit code %d, and it does not say %q: %s%s", code, says, out, err)
+		}
+	}
+	if n := len(sim.Requests()); n != 0 {
+		t.Errorf("%d requests to the console", n)
+	}
+}

@@ -48,7 +48,7 @@ What the manifests cannot say as it is in the console, such as two teams of one 
 is left out or left unmanaged, and told on standard error.`,
 		Example: `  # everything, one file per object, for the namespace growth
   kubectl console-access export --api-key-file key.txt -n growth --output-dir manifests
-  kubectl apply -f manifests
+  kubectl apply --server-side -f manifests
 
   # through a connection that the cluster has already
   kubectl console-access export --connection default -n growth --output-dir manifests
@@ -255,9 +255,9 @@ func (a *app) tellExport(f *exportFlags, r *export.Result) {
 		fmt.Fprintln(a.Err, ".")
 		return
 	}
-	apply := "kubectl apply -f " + f.outputDir
+	apply := "kubectl apply --server-side -f " + f.outputDir
 	if a.cluster.Namespace == "" {
-		apply = "kubectl apply -n NAMESPACE -f " + f.outputDir
+		apply = "kubectl apply --server-side -n NAMESPACE -f " + f.outputDir
 	}
 	fmt.Fprintf(a.Err, " into %s. Look at them, then: %s\n", f.outputDir, apply)
 }

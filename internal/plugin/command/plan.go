@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/plugin/manifest"
@@ -38,6 +37,9 @@ in the cluster nor in the console.
 With --connection the cluster is asked, too, which team in the console each Team stands
 for already, so that a changed name is shown as what it is: a rename. Without it teams
 are found by their names, and a team that is there is taken to be the object's own.
+
+Manifests that Kubernetes would refuse are refused in its words, by the definitions
+that this version of the plugin came with, and nothing is planned.
 
 What deleting objects would do is not part of a plan.
 
@@ -76,11 +78,11 @@ func (a *app) plan(ctx context.Context, f *planFlags) error {
 	if f.console.keyFile == manifest.Stdin && slices.Contains(f.files, manifest.Stdin) {
 		return errors.New("both the API key and the manifests are to come from standard input: give one of them as a file")
 	}
-	objects, err := manifest.Read(f.files, f.recursive, a.In)
+	manifests, err := manifest.Read(f.files, f.recursive, a.In)
 	if err != nil {
 		return err
 	}
-	name, err := f.planFor(objects)
+	name, err := f.planFor(manifests)
 	if err != nil {
 		return err
 	}
@@ -89,7 +91,11 @@ func (a *app) plan(ctx context.Context, f *planFlags) error {
 		return err
 	}
 	defer r.Close()
-	s, err := a.planState(ctx, r, name, objects)
+	s, err := a.planState(ctx, r, name)
+	if err != nil {
+		return err
+	}
+	objects, err := admit(ctx, manifests, &s)
 	if err != nil {
 		return err
 	}
@@ -109,11 +115,11 @@ func (a *app) plan(ctx context.Context, f *planFlags) error {
 }
 
 // planFor is the connection to plan for.
-func (f *planFlags) planFor(objects []client.Object) (string, error) {
+func (f *planFlags) planFor(manifests []manifest.Manifest) (string, error) {
 	var names []string
-	for _, obj := range objects {
-		if o, ok := obj.(v1alpha1.AccessObject); ok {
-			names = append(names, o.ConnectionName())
+	for _, m := range manifests {
+		if name := m.ConnectionName(); name != "" {
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
@@ -132,7 +138,7 @@ func (f *planFlags) planFor(objects []client.Object) (string, error) {
 }
 
 // planState is what the manifests meet in the cluster.
-func (a *app) planState(ctx context.Context, r *reached, name string, objects []client.Object) (plan.State, error) {
+func (a *app) planState(ctx context.Context, r *reached, name string) (plan.State, error) {
 	s := plan.State{
 		Connection: &v1alpha1.ConsoleConnection{ObjectMeta: metav1.ObjectMeta{Name: name}},
 		Namespace:  a.cluster.Namespace,
@@ -152,11 +158,6 @@ func (a *app) planState(ctx context.Context, r *reached, name string, objects []
 		}
 		for i := range roles {
 			s.Cluster[s.KeyOf(&roles[i])] = &roles[i]
-		}
-	}
-	for _, obj := range objects {
-		if c, ok := obj.(*v1alpha1.ConsoleConnection); ok && c.Name == name {
-			s.Connection = c
 		}
 	}
 	return s, nil

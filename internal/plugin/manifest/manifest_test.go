@@ -72,12 +72,12 @@ func TestReadWhatWasWritten(t *testing.T) {
 		t.Fatalf("wrote %d files: %v", n, err)
 	}
 	other := "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n---\n# nothing\n"
-	for title, read := range map[string]func() ([]client.Object, error){
-		"YAML": func() ([]client.Object, error) {
+	for title, read := range map[string]func() ([]Manifest, error){
+		"YAML": func() ([]Manifest, error) {
 			return Read([]string{Stdin}, false, strings.NewReader(other+"---\n"+written))
 		},
-		"JSON":      func() ([]client.Object, error) { return Read([]string{Stdin}, false, strings.NewReader(string(list))) },
-		"directory": func() ([]client.Object, error) { return Read([]string{dir}, false, nil) },
+		"JSON":      func() ([]Manifest, error) { return Read([]string{Stdin}, false, strings.NewReader(string(list))) },
+		"directory": func() ([]Manifest, error) { return Read([]string{dir}, false, nil) },
 	} {
 		got, err := read()
 		if err != nil {
@@ -85,8 +85,12 @@ func TestReadWhatWasWritten(t *testing.T) {
 			continue
 		}
 		var specs []any
-		for _, obj := range got {
-			switch obj := obj.(type) {
+		for _, m := range got {
+			typed, err := m.Typed()
+			if err != nil {
+				t.Errorf("%s: %v", title, err)
+			}
+			switch obj := typed.(type) {
 			case *v1alpha1.Team:
 				specs = append(specs, obj.Spec)
 			case *v1alpha1.UserRole:
@@ -101,10 +105,10 @@ func TestReadWhatWasWritten(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for text, says := range map[string]string{
-		"kind: Team\napiVersion: console-access.dev/v1alpha1\nspec: {mebers: []}": "document 1: Team",
-		"kind: Team\napiVersion: console-access.dev/v1alpha1":                     "metadata.name is missing",
-		"kind: Group\napiVersion: console-access.dev/v1alpha1":                    "not known to this version",
-		"kind: Team\napiVersion: console-access.dev/v2":                           "not known to this version",
+		"kind: Team\napiVersion: console-access.dev/v1alpha1\nspec: {mode: x, mode: y}": "mode",
+		"kind: Team\napiVersion: console-access.dev/v1alpha1":                           "metadata.name is missing",
+		"kind: Group\napiVersion: console-access.dev/v1alpha1":                          "not known to this version",
+		"kind: Team\napiVersion: console-access.dev/v2":                                 "not known to this version",
 		"a: b: c": "document 1",
 	} {
 		if _, err := Read([]string{Stdin}, false, strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), says) {
