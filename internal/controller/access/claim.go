@@ -183,9 +183,6 @@ func ByAge(a, b v1alpha1.AccessObject) int {
 // stakes are the claims that others may wait for an object to give up: its own,
 // and the name of the team whose creation it has not heard the end of.
 func stakes(o v1alpha1.AccessObject) []string {
-	if released(o) {
-		return nil
-	}
 	out := []string{o.Claim()}
 	if t, ok := o.(*v1alpha1.Team); ok && t.Status.CreateIntent != nil {
 		out = append(out, console.NameKey(t.Status.CreateIntent.Name))
@@ -201,7 +198,7 @@ func released(o v1alpha1.AccessObject) bool {
 
 // Contenders is a watch handler that has all objects that claim the same looked at
 // when an object comes, changes what it claims or stands for, begins to be deleted,
-// or is gone.
+// is let go, or is gone.
 func Contenders(list func(ctx context.Context, claim string, obj v1alpha1.AccessObject) []types.NamespacedName) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(ctx context.Context, q queue, versions ...client.Object) {
@@ -225,7 +222,7 @@ func Contenders(list func(ctx context.Context, claim string, obj v1alpha1.Access
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(v1alpha1.AccessObject), e.ObjectNew.(v1alpha1.AccessObject)
 			begins := was.GetDeletionTimestamp() == nil && is.GetDeletionTimestamp() != nil
-			if begins || was.GetGeneration() != is.GetGeneration() || !equality.Semantic.DeepEqual(was.Journal(), is.Journal()) {
+			if begins || released(was) != released(is) || was.GetGeneration() != is.GetGeneration() || !equality.Semantic.DeepEqual(was.Journal(), is.Journal()) {
 				enqueue(ctx, q, was, is)
 			}
 		},

@@ -125,6 +125,8 @@ func TestContenders(t *testing.T) {
 	creating.Generation, settled.Generation = renamed.Generation, renamed.Generation
 	deleted, told := plain.DeepCopy(), plain.DeepCopy()
 	deleted.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	letGo := deleted.DeepCopy() // and so it is last seen
+	letGo.Finalizers = nil
 	told.Status.LastSyncTime = &metav1.Time{Time: time.Unix(1, 0)}
 	tests := []struct {
 		name     string
@@ -135,6 +137,7 @@ func TestContenders(t *testing.T) {
 		{"nothing changed", plain, plain, nil, []string{"compilers"}},
 		{"nothing that concerns others", plain, told, nil, []string{"compilers"}},
 		{"it is to be deleted", plain, deleted, []string{"compilers"}, []string{"compilers"}},
+		{"it is let go", deleted, letGo, []string{"compilers"}, []string{"compilers"}},
 		{"renamed", plain, renamed, []string{"compilers", "linkers"}, []string{"linkers"}},
 		{"it is known what came of it", creating, settled, []string{"compilers", "linkers"}, []string{"linkers"}},
 		{"still unknown", creating, creating, nil, []string{"compilers", "linkers"}},
