@@ -102,6 +102,35 @@ func TestReadsThatAreRefusedForGood(t *testing.T) {
 	})
 }
 
+// Somebody is taken out of a team that the console lists but does not show, when it is
+// known who else is in it, and when the spec says who belongs there.
+func TestRevocationFromATeamThatIsNotShown(t *testing.T) {
+	for _, admins := range []bool{true, false} {
+		inBubble(t, func(t *testing.T, b *bench) {
+			b.behave(t, func(s *consolesim.Behavior) { s.ListTeamsWithMembers = false })
+			b.apply(t, object("growth", func(team *v1alpha1.Team) {
+				team.Spec.Members = emails(ada, grace)
+				if admins {
+					team.Spec.Admins = emails()
+				}
+			}))
+			b.reconcile(t, "growth")
+			b.list(t)
+			time.Sleep(11 * time.Minute)
+			b.refuses(consolesim.GetTeam, 404, "Not Found", 0)
+			b.edit(t, "growth", func(team *v1alpha1.Team) { team.Spec.Members = emails(ada) })
+			b.reconcile(t, "growth")
+			want := map[bool]string{true: "[ada@example.com]", false: "[ada@example.com grace@example.com]"}[admins]
+			if got := fmt.Sprint(b.sim.Teams()[0].Members); got != want {
+				t.Errorf("with managed admins %v the members are %s, want %s", admins, got, want)
+			}
+			if !admins {
+				b.wants(t, "growth", v1alpha1.ReasonRejected)
+			}
+		})
+	}
+}
+
 // What the console refuses about a team that is there is said in its own words and
 // sent again after an interval, whatever the answer's status.
 func TestRefusedUpdate(t *testing.T) {

@@ -28,6 +28,8 @@ const (
 // most twice, when the console does not keep what it was sent.
 func (s *team) converge(ctx context.Context, seen console.Observation[console.Team]) (condition.Verdict, error) {
 	wrote, refreshed := s.Memo.Attempts > 0 && s.obj.Status.ID != "", false
+	// unread is the refusal to show a team whose members are known from before.
+	var unread *condition.Verdict
 	for {
 		if seen.Presence != console.Present {
 			return *s.missed(seen), nil
@@ -38,14 +40,16 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.needsMembers(want, seen) {
 			refreshed = true
-			var refused *condition.Verdict
-			if seen, refused, err = s.refetch(ctx, seen.Value.ID, s.readLane()); refused != nil || err != nil {
-				return condition.Of(refused), err
+			if seen, unread, err = s.refetch(ctx, seen.Value.ID, s.readLane()); err != nil || unread != nil && !seen.Value.MembersKnown {
+				return condition.Of(unread), err
 			}
 			continue
 		}
 		differences := want.Diff(&seen.Value)
-		if len(differences) == 0 {
+		switch {
+		case len(differences) == 0 && unread != nil:
+			return *unread, nil
+		case len(differences) == 0:
 			return s.matched(want, seen, wrote), nil
 		}
 		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
@@ -62,25 +66,29 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 		}
 		if !refreshed && s.mayRefresh(want, seen) {
 			refreshed = true
-			var refused *condition.Verdict
-			if seen, refused, err = s.refetch(ctx, seen.Value.ID, quota.Change); refused != nil || err != nil {
-				return condition.Of(refused), err
+			if seen, unread, err = s.refetch(ctx, seen.Value.ID, quota.Change); err != nil {
+				return condition.Verdict{}, err
 			}
 			continue
+		}
+		if unread != nil && !(seen.Value.MembersKnown && s.obj.Spec.Members != nil && s.obj.Spec.Admins != nil) {
+			// It would put people back, or out, who came or went since.
+			return *unread, nil
 		}
 		answer, v, err := s.update(ctx, doing, want, seen.Value, differences)
 		if v != nil || err != nil {
 			return condition.Of(v), err
 		}
-		seen, wrote = answer, s.Memo.Attempts > 0
+		seen, wrote, unread = answer, s.Memo.Attempts > 0, nil
 	}
 }
 
 // refetch reads the team by its id. A verdict says that the console refuses to show a
-// team that it lists; it is asked again after an interval, or when a person wants it.
+// team that it lists, which is then returned as it is listed; the console is asked again
+// after an interval, or when a person wants it.
 func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (seen console.Observation[console.Team], refused *condition.Verdict, err error) {
 	if v := s.Memo.Refused(reading); v != nil && !s.Requested(s.obj.Status.LastHandledReconcileAt) {
-		return seen, v, nil
+		return s.Link.Project.Team(id), v, nil
 	}
 	began := time.Now()
 	seen, err = s.Link.Project.FetchTeam(ctx, s.Caller(lane), id)
@@ -88,7 +96,7 @@ func (s *team) refetch(ctx context.Context, id string, lane quota.Lane) (seen co
 		v := condition.Rejected(err, s.Interval(), "The console lists this team but refuses to show it",
 			"Look at the team in the console: what listings lack, such as its members, can be neither compared nor changed until it does")
 		s.Memo.Refuse(reading, v)
-		return seen, &v, nil
+		return s.Link.Project.Team(id), &v, nil
 	}
 	if err == nil && seen.Presence == console.Present {
 		now := metav1.Now().Rfc3339Copy()
@@ -229,7 +237,10 @@ func (s *team) update(
 			s.Memo.Refuse(doing, refused)
 			if console.ClassOf(err) == console.NotFound {
 				// It goes on when it is known that the team is there, or gone.
-				return s.refetch(ctx, id, quota.Change)
+				if seen, v, err = s.refetch(ctx, id, quota.Change); v != nil {
+					v = &refused
+				}
+				return seen, v, err
 			}
 			// It may be refused because the team is gone: the next listing tells.
 			_ = s.Link.Project.ReadTeams(s.Caller(quota.Change), began)

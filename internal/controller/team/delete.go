@@ -89,6 +89,11 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 	if s.Memo.Began.IsZero() {
 		s.Memo.Began = time.Now()
 	}
+	return s.send(ctx)
+}
+
+// send deletes the team, and returns the verdict on a refusal.
+func (s *team) send(ctx context.Context) (*condition.Verdict, error) {
 	sending := console.BeforeSend(ctx, func() error { return s.Link.Brake.Sending(ctx, s.Key()) })
 	if err := s.Link.Project.DeleteTeam(sending, s.Writer(quota.Revoke), s.obj.Status.ID); err != nil {
 		if !console.Refused(err) {

@@ -166,15 +166,15 @@ func (s *team) findByID(ctx context.Context) (*console.Observation[console.Team]
 		lane = quota.Change
 	}
 	if requested || seen.Unconfirmed || seen.Presence == console.NotListed {
-		read, refused, err := s.refetch(ctx, status.ID, lane)
-		if err != nil {
+		var refused *condition.Verdict
+		var err error
+		if seen, refused, err = s.refetch(ctx, status.ID, lane); err != nil {
 			return nil, nil, err
 		}
-		seen = read
 		if refused != nil {
 			// It is listed, and compared with what is known all the same.
 			status.LastHandledReconcileAt = s.obj.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-			if seen = s.Link.Project.Team(status.ID); seen.Presence != console.Present || seen.Unconfirmed {
+			if seen.Presence != console.Present || seen.Unconfirmed {
 				return nil, refused, nil
 			}
 		}
