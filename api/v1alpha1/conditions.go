@@ -101,6 +101,11 @@ const (
 	// that the brake holds: how many, or "all".
 	ApproveDeletesAnnotation = "console-access.dev/approve-deletes"
 
+	// ApproveProjectAnnotation on a ConsoleConnection says that the project its key
+	// leads to is the one that is meant, although it lacks most of what its objects
+	// have recorded. The value is the one that the condition of the connection names.
+	ApproveProjectAnnotation = "console-access.dev/approve-project"
+
 	// ReconcileRequestedAtAnnotation asks for a check against the console now,
 	// of one object or, on a ConsoleConnection, of all that use it. Any new
 	// value is a new request.

@@ -128,6 +128,26 @@ func decide[T any](r *reader[T], by Caller, look func(past readings) (found find
 	}
 }
 
+// ConfirmNoTeam returns nil when the listings that began at since or later, none of
+// which had it, prove that a team is not there. Otherwise a listing is under way, by is
+// notified when it has ended, and the error is [ErrReading] or that of the last attempt.
+func (p *Project) ConfirmNoTeam(by Caller, since time.Time) error {
+	return confirm(p.teams, by, since)
+}
+
+// ConfirmNobody is to users what [Project.ConfirmNoTeam] is to teams.
+func (p *Project) ConfirmNobody(by Caller, since time.Time) error { return confirm(p.users, by, since) }
+
+func confirm[T any](r *reader[T], by Caller, since time.Time) error {
+	_, err := decide(r, by, func(past readings) (finding, time.Time) {
+		if past.prove(since) {
+			return foundAbsent, since
+		}
+		return undecided, since
+	})
+	return err
+}
+
 // decisionPause is how long after a listing the next one begins that nobody but a
 // check for drift needs: one listing decides about the refusals of many checks.
 const decisionPause = 30 * time.Second

@@ -150,7 +150,11 @@ func (p *Project) noTeam(by Caller, id string, began time.Time, err error) (Obse
 
 // teamShown is from when on reads certainly show what was last written of a team, be
 // it by us or by the process before this one. It needs p.mu.
-func (p *Project) teamShown(e *teamEntry) time.Time { return latest(e.shown(), p.born.Add(settle)) }
+func (p *Project) teamShown(e *teamEntry) time.Time { return latest(e.shown(), p.FormerShown()) }
+
+// FormerShown is from when on reads certainly show what the process before this one
+// created, if there was one.
+func (p *Project) FormerShown() time.Time { return p.born.Add(settle) }
 
 // decideTeam has listings tell what the refusal to read or delete a team means.
 func (p *Project) decideTeam(by Caller, id, doing string) (Observation[Team], error) {
@@ -316,19 +320,6 @@ func (p *Project) undeleted(id string) bool {
 	defer p.mu.Unlock()
 	e, known := p.byID[id]
 	return known && e.refusal != nil && e.deletion
-}
-
-// ConfirmNoTeam returns nil when the listings that began at since or later, none of
-// which had it, prove that a team is not there. Otherwise a listing is under way, by is
-// notified when it has ended, and the error is [ErrReading] or that of the last attempt.
-func (p *Project) ConfirmNoTeam(by Caller, since time.Time) error {
-	_, err := decide(p.teams, by, func(past readings) (finding, time.Time) {
-		if past.prove(since) {
-			return foundAbsent, since
-		}
-		return undecided, since
-	})
-	return err
 }
 
 // dropNameless needs p.mu.

@@ -17,6 +17,8 @@ type Link struct {
 	Brake   *Brake
 	// KeyDigest identifies the endpoint and the API key without revealing it.
 	KeyDigest string
+	// Recognition tells whether the project is that of the connection's objects.
+	Recognition *Recognition
 }
 
 // A Registry holds the links of all connections, by their names. The

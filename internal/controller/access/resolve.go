@@ -60,10 +60,18 @@ func Resolve(ctx context.Context, c client.Reader, links *Registry, obj v1alpha1
 			}
 			why = c.Message
 		}
-		v := condition.Waiting(v1alpha1.ReasonConnectionNotReady, "ConsoleConnection %q cannot be used: %s", name, why)
+		v := notUsable(name, why)
 		return connection, nil, &v, nil
 	}
-	return connection, link, nil, nil
+	if refused := link.Recognition.Refused(); refused != nil {
+		v := notUsable(name, refused.Message)
+		return connection, link, &v, nil
+	}
+	return connection, link, nil, link.Recognition.pending(name)
+}
+
+func notUsable(connection, why string) condition.Verdict {
+	return condition.Waiting(v1alpha1.ReasonConnectionNotReady, "ConsoleConnection %q cannot be used: %s", connection, why)
 }
 
 // errNamespaceUnknown says that the cache does not have a namespace yet, which may

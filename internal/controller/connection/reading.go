@@ -23,19 +23,19 @@ const (
 )
 
 // read has users and teams listed when that is due, and judges how it went.
-func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration) {
+func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st *state) (condition.Verdict, time.Duration, error) {
 	project := st.link.Project
 	by := console.Caller{Key: "ConsoleConnection/" + c.Name, Lane: quota.Drift, Notify: r.wake(c.Name)}
 	r.request(c, st)
 	users, teams := project.UsersRead(), project.TeamsRead()
 	unread := users.StartedAt.IsZero() || teams.StartedAt.IsZero()
-	pause := r.pause(c, project)
+	pause := r.pause(c, st.link)
 	due := users.StartedAt.Add(pause)
 	if teams.StartedAt.Before(users.StartedAt) {
 		due = teams.StartedAt.Add(pause)
 	}
 	again := time.Until(due)
-	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 {
+	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 && st.link.Recognition.Done() {
 		again = access.Interval(c)
 	} else if again <= 0 {
 		again = pause
@@ -51,18 +51,29 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 		err = refused
 	}
 	st.log(ctx, err)
+	if !failing(err) {
+		v, unknown := r.recognize(ctx, c, st, by)
+		switch {
+		case v != nil:
+			return *v, again, nil
+		case unknown != nil && !errors.Is(unknown, console.ErrReading):
+			return condition.Verdict{}, 0, unknown
+		case err == nil:
+			err = unknown
+		}
+	}
 	ready := answering(project.Limiter().Stats())
 	// A new process reads for the first time what a former one knew already.
 	known := !unread || condition.IsReady(c.Status.Conditions, c.Generation)
 	if err == nil || errors.Is(err, console.ErrReading) && known && !failing(err) {
-		return ready, again
+		return ready, again, nil
 	}
 	v, _ := condition.FromError(err, access.Interval(c))
 	if failed, ok := console.AsError(err); ok && failed.Err != nil && v.Reason == v1alpha1.ReasonConsoleUnavailable {
 		// Told once, here, rather than by every object.
 		v.Message += fmt.Sprintf(" The cause: %v.", failed.Err)
 	}
-	return v, again
+	return v, again, nil
 }
 
 // answering is the verdict while users and teams are known: what the quota says of
@@ -113,10 +124,11 @@ func (st *state) log(ctx context.Context, err error) {
 func failing(err error) bool { return console.ClassOf(err) != "" }
 
 // pause is the time between two readings of the listings: the drift interval,
-// or less while somebody waits for a person to appear and it costs little.
-func (r *Reconciler) pause(c *v1alpha1.ConsoleConnection, project *console.Project) time.Duration {
-	interval := access.Interval(c)
-	if project.Awaiting() == 0 {
+// or less while somebody waits for a person to appear, or all for the project to be
+// recognized, and it costs little.
+func (r *Reconciler) pause(c *v1alpha1.ConsoleConnection, link *access.Link) time.Duration {
+	interval, project := access.Interval(c), link.Project
+	if project.Awaiting() == 0 && link.Recognition.Done() {
 		return interval
 	}
 	pages := project.UsersRead().Pages + project.TeamsRead().Pages

@@ -248,8 +248,7 @@ func (r *Reconciler) sync(ctx context.Context, c *v1alpha1.ConsoleConnection) (c
 	if err := st.link.Brake.Save(ctx); err != nil {
 		return condition.Verdict{}, 0, err
 	}
-	verdict, again := r.read(ctx, c, st)
-	return verdict, again, nil
+	return r.read(ctx, c, st)
 }
 
 // badSelector returns the verdict on a selector that means nothing: nobody would
@@ -308,7 +307,14 @@ func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 	}
 	configure(c, st.brake)
 	if st.link == nil || st.link.Project != project {
+		known, err := r.recorded(ctx, c.Name)
+		if err != nil {
+			return nil, err
+		}
 		st.link, st.since = &access.Link{Project: project, Brake: st.brake, KeyDigest: keyDigest(&c.Spec, key)}, time.Time{}
+		if known.tell() {
+			st.link.Recognition = &access.Recognition{}
+		}
 		project.Subscribe("ConsoleConnection/"+c.Name, func(console.Change) { r.wake(c.Name)() })
 		r.Links.Set(c.Name, st.link)
 	}

@@ -381,12 +381,13 @@ func TestPause(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.sim.Seed(1, 50, 0)
 		b.reconcile(t)
-		c, project := b.get(t), b.Links.Get("default").Project
-		if got := b.pause(c, project); got != 10*time.Minute {
+		c, link := b.get(t), b.Links.Get("default")
+		project := link.Project
+		if got := b.pause(c, link); got != 10*time.Minute {
 			t.Errorf("with nobody waiting: %v", got)
 		}
 		project.Await("somebody", []string{"new@example.com"}, func() {})
-		if got := b.pause(c, project); got != awaitPause {
+		if got := b.pause(c, link); got != awaitPause {
 			t.Errorf("with somebody waiting: %v", got)
 		}
 		if err := b.sim.SetBehavior(func(s *consolesim.Behavior) { s.MaxPageSize = 10 }); err != nil {
@@ -394,11 +395,11 @@ func TestPause(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		b.reconcile(t)
-		if got, pages := b.pause(c, project), time.Duration(1+5); got != pages*awaitPausePerPage {
+		if got, pages := b.pause(c, link), time.Duration(1+5); got != pages*awaitPausePerPage {
 			t.Errorf("with listings of %d pages: %v", pages, got)
 		}
 		c.Spec.Drift.Interval.Duration = 20 * time.Second
-		if got := b.pause(c, project); got != 20*time.Second {
+		if got := b.pause(c, link); got != 20*time.Second {
 			t.Errorf("never longer than the interval: %v", got)
 		}
 	})
