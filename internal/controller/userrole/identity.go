@@ -1,6 +1,7 @@
 package userrole
 
 import (
+	"context"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,17 +44,18 @@ func (s *role) identity() *access.Identity {
 	return id
 }
 
-// restore takes over what the annotation of an object says that was restored without
-// its status.
-func (s *role) restore() {
+// restore records what the annotation of an object says that was restored without
+// its status. That comes before the annotation is written anew.
+func (s *role) restore(ctx context.Context) error {
 	id, ok := s.Restored()
 	status := &s.obj.Status
 	if !ok || id.Email != s.obj.Claim() || status.PreviousRole != "" || status.InvitedAt != nil {
-		return
+		return nil
 	}
 	if s.Link.Project.User(string(s.obj.Spec.Email)).Presence == console.Present {
-		status.PreviousRole, s.found = id.PreviousRole, id.PreviousRole != ""
-		return
+		status.PreviousRole = id.PreviousRole
+	} else {
+		status.InvitedAt = id.InvitedAt
 	}
-	status.InvitedAt = id.InvitedAt
+	return s.Record(ctx)
 }

@@ -70,7 +70,9 @@ func (s *role) sync(ctx context.Context) (condition.Verdict, error) {
 	if err := s.Link.Project.ReadUsers(s.Caller(s.readLane()), s.Since()); err != nil {
 		return condition.Verdict{}, err
 	}
-	s.restore()
+	if err := s.restore(ctx); err != nil {
+		return condition.Verdict{}, err
+	}
 	if err := s.HoldAs(ctx, s.identity()); err != nil {
 		return condition.Verdict{}, err
 	}
