@@ -124,10 +124,14 @@ func NewProject(api API, limiter *quota.Limiter, options ...Option) *Project {
 	return p
 }
 
-// Close ends readings under way. No call is sent any more: it gets
-// [quota.ErrClosed]. Those that were sent end with their callers' contexts.
+// Halt ends all calls: none is sent any more, and each gets [quota.ErrClosed].
+// Those that were sent go on.
+func (p *Project) Halt() { p.closed.Store(true) }
+
+// Close is Halt, and ends readings under way. Calls that were sent end with their
+// callers' contexts.
 func (p *Project) Close() {
-	p.closed.Store(true)
+	p.Halt()
 	p.cancel()
 	p.checks.close()
 }

@@ -110,8 +110,17 @@ func (p *projects) join(ctx context.Context, connection, name, previous string, 
 		p.demotions.NoteFormer()
 	}
 	moves := previous != name
+	var known []quota.Record
 	if moves {
 		// Nothing is sent any more that pays the previous group.
+		for _, v := range p.views {
+			if v.users[connection] && len(v.users) == 1 {
+				v.project.Halt()
+			}
+		}
+		if former != nil {
+			known = append(known, former.limiter.Export())
+		}
 		p.dropOthers(connection, "")
 	}
 	g := p.group(name, previous, cfg)
@@ -123,7 +132,7 @@ func (p *projects) join(ctx context.Context, connection, name, previous string, 
 		return nil
 	}
 	if previous != "" {
-		if err := p.inherit(ctx, g, name, previous, former); err != nil {
+		if err := p.inherit(ctx, g, name, previous, known); err != nil {
 			return err
 		}
 	}
@@ -150,21 +159,18 @@ func (p *projects) group(name, previous string, cfg quota.Config) *group {
 }
 
 // inherit has the requests made under the previous group count for g: those that
-// this process knows of, and those that are recorded, unless that is the same.
-func (p *projects) inherit(ctx context.Context, g *group, name, previous string, former *group) error {
-	var known []quota.Record
-	if former != nil {
-		known = append(known, former.limiter.Export())
-	}
+// are known in this process, and those that are recorded, unless that is the same.
+func (p *projects) inherit(ctx context.Context, g *group, name, previous string, known []quota.Record) error {
+	whole := len(known) > 0 && known[0].Writer != ""
 	stored, err := p.quotas.record(ctx, previous)
 	switch {
 	case err == nil:
-		if former == nil || known[0].Writer == "" || known[0].Writer != stored.Writer {
+		if !whole || known[0].Writer != stored.Writer {
 			known = append(known, stored)
 		}
 	case errors.Is(err, errNotKept):
 	case errors.Is(err, quota.ErrNoRecord), errors.Is(err, quota.ErrDamaged):
-		if former == nil || known[0].Writer == "" {
+		if !whole {
 			known = []quota.Record{{}}
 			p.recordLost(name, "the record of the calls made under the former key or group is missing or damaged")
 		}
