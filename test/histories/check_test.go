@@ -19,7 +19,7 @@ import (
 // check compares objects and console when all has settled. It shares no code
 // with the operator.
 func (w *world) check(settled time.Duration) {
-	teams := all[*v1alpha1.Team](w.kube)
+	teams := w.nearTeams()
 	w.checkOwners(teams)
 	for _, t := range teams {
 		w.checkTeam(t, teams)
@@ -29,13 +29,15 @@ func (w *world) check(settled time.Duration) {
 		w.checkRole(u, userRoles)
 	}
 	w.checkUntouched()
+	w.checkNames(teams)
+	w.checkReturned()
 	if n := w.sim.Violations(); n > 0 {
 		w.fail("%d requests overfilled a window; the first: %+v", n, w.sim.ViolationList()[0])
 	}
 	if w.ledger.wrote > settled || w.ledger.told > settled {
 		w.fail("it is not quiet: the last write to the console was at %v, to a status at %v: %s", w.ledger.wrote, w.ledger.told, w.ledger.last)
 	}
-	if !slices.ContainsFunc(w.sim.Users(), func(u consolesim.User) bool { return u.Role == consolesim.RoleAdmin }) {
+	if !w.hasAdmin() {
 		w.fail("the project has no Admin")
 	}
 	for key, obj := range w.kube.objects {
@@ -50,13 +52,17 @@ func (w *world) check(settled time.Duration) {
 func (w *world) checkOwners(teams []*v1alpha1.Team) {
 	owners := map[string][]string{}
 	for _, t := range teams {
+		if !w.admits(t) {
+			continue
+		}
 		for _, team := range w.standsFor(t) {
 			owners[team.ID] = append(owners[team.ID], t.Namespace+"/"+t.Name)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.ledger.made)) {
 		team, there := w.sim.Team(id)
-		if there && len(owners[id]) == 0 && !w.ledger.let[id] && !w.ledger.letNames[team.Name] && !suspendedCreator(teams, team.Name) {
+		dismissed := slices.ContainsFunc(teams, func(t *v1alpha1.Team) bool { return t.Status.ID == id && !w.admits(t) })
+		if there && len(owners[id]) == 0 && !dismissed && !w.ledger.let[id] && !w.ledger.letNames[team.Name] && !suspendedCreator(teams, team.Name) {
 			w.fail("nobody owns the team %q, %s, that was made", team.Name, id)
 		}
 	}
@@ -101,7 +107,7 @@ func (w *world) checkUntouched() {
 		}
 	}
 	for _, u := range w.sim.Users() {
-		if strings.EqualFold(u.Email, root) && u.Role != consolesim.RoleAdmin {
+		if strings.EqualFold(u.Email, root) && u.Role != w.rootRole() {
 			w.fail("%s is %s", root, u.Role)
 		}
 	}
@@ -149,7 +155,7 @@ func (w *world) checkTeam(t *v1alpha1.Team, teams []*v1alpha1.Team) {
 		}
 		if len(seen) != 1 {
 			w.fail("%s is Ready, and stands for %d teams", name, len(seen))
-		} else if diff := differs(t, seen[0]); diff != "" {
+		} else if diff := w.differs(t, seen[0]); diff != "" {
 			w.fail("%s is Ready, and differs: %s", name, diff)
 		}
 		return
@@ -189,7 +195,14 @@ func (w *world) excuses(t *v1alpha1.Team, teams []*v1alpha1.Team, reason string)
 		if len(seen) == 0 {
 			seen = w.sim.TeamsNamed(t.ConsoleName())
 		}
-		return len(seen) != 1 || differs(t, seen[0]) != ""
+		return len(seen) != 1 || w.differs(t, seen[0]) != ""
+	case v1alpha1.ReasonNamespaceNotAllowed:
+		return !w.admits(t)
+	case v1alpha1.ReasonProtectedUser:
+		seen := w.standsFor(t)
+		return len(seen) == 1 && slices.ContainsFunc(slices.Concat(t.Spec.Members, t.Spec.Admins), func(email v1alpha1.EmailAddress) bool {
+			return w.protects(string(email)) && standing(&seen[0], string(email)) != "admin"
+		})
 	}
 	return false
 }
@@ -199,9 +212,26 @@ func (w *world) isNamed(id, name string) bool {
 	return ok && team.Name == name
 }
 
+// checkNames makes sure that no two Teams have what only one can: a name.
+func (w *world) checkNames(teams []*v1alpha1.Team) {
+	owner := map[string]*v1alpha1.Team{}
+	for _, t := range teams {
+		_, _, ready, _ := readyOf(t.Status.Conditions, t.Generation)
+		if !ready || t.Spec.Mode == v1alpha1.ModeObserve {
+			continue
+		}
+		if other := owner[t.ConsoleName()]; other != nil {
+			w.fail("%v and %v are both Ready, and named %q", keyOf(other), keyOf(t), t.ConsoleName())
+		}
+		owner[t.ConsoleName()] = t
+	}
+}
+
 // differs says in what a team is not as a Team says.
-func differs(t *v1alpha1.Team, team consolesim.Team) string {
-	s := &t.Spec
+func (w *world) differs(t *v1alpha1.Team, team consolesim.Team) string {
+	s := t.Spec.DeepCopy()
+	s.Members, s.Admins = unprotected(w, s.Members), unprotected(w, s.Admins)
+	team.Members, team.Admins = unprotected(w, team.Members), unprotected(w, team.Admins)
 	var out []string
 	if team.Name != t.ConsoleName() {
 		out = append(out, fmt.Sprintf("name %q, want %q", team.Name, t.ConsoleName()))
@@ -234,6 +264,11 @@ func differs(t *v1alpha1.Team, team consolesim.Team) string {
 	return strings.Join(out, "; ")
 }
 
+// unprotected are those whom a Team can bring in and out.
+func unprotected[S ~string](w *world, list []S) []S {
+	return slices.DeleteFunc(slices.Clone(list), func(email S) bool { return w.protects(string(email)) })
+}
+
 // printed are the items of a list, in any order.
 func printed[T any](list []T) []string {
 	var out []string
@@ -260,6 +295,18 @@ func (w *world) checkRole(u *v1alpha1.UserRole, others []*v1alpha1.UserRole) {
 	excused := false
 	switch {
 	case !u.DeletionTimestamp.IsZero() || !current:
+	case u.ConnectionName() == neighbourConnection:
+		excused = true // watched on the way
+	case reason == v1alpha1.ReasonSuspended:
+		excused = u.Spec.Suspend
+	case reason == v1alpha1.ReasonNamespaceNotAllowed:
+		excused = !w.admits(u)
+	case reason == v1alpha1.ReasonRoleNotAllowed:
+		excused = !w.grants(u.ConnectionName(), string(u.Spec.Role))
+	case reason == v1alpha1.ReasonProtectedUser:
+		excused = w.protects(string(u.Spec.Email))
+	case reason == v1alpha1.ReasonLastAdmin:
+		excused = there && user.Role == consolesim.RoleAdmin && w.admins() == 1
 	case ready:
 		excused = there && user.Role == string(u.Spec.Role) && (u.Spec.FirstName == nil || *u.Spec.FirstName == user.FirstName)
 	case reason == v1alpha1.ReasonNameTaken:

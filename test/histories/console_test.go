@@ -90,11 +90,17 @@ func (m *people) removeTeam() {
 // changeUser gives somebody another role.
 func (m *people) changeUser() {
 	email := oneOf(m.w, insiders...)
-	if u, ok := m.w.sim.User(email); ok {
+	if u, ok := m.w.sim.User(email); ok && !m.mustStay(u) {
 		u.Role, u.LastName = oneOf(m.w, roles...), "By hand"
 		m.w.note("people make %s %s by hand", email, u.Role)
 		m.w.sim.PutUser(u)
 	}
+}
+
+// mustStay reports whether somebody may be the only Admin, where the operator is
+// the one to see that there is one.
+func (m *people) mustStay(u consolesim.User) bool {
+	return m.w.rootRole() != consolesim.RoleAdmin && u.Role == consolesim.RoleAdmin
 }
 
 // comeOrGo has somebody join or leave the project.
@@ -107,7 +113,10 @@ func (m *people) comeOrGo() {
 		return
 	}
 	email := oneOf(w, append(outsiders[:2:2], insiders...)...)
-	if _, ok := w.sim.User(email); ok {
+	delete(w.ledger.watch.invited, strings.ToLower(email))
+	if u, ok := w.sim.User(email); ok && m.mustStay(u) {
+		return
+	} else if ok {
 		w.note("%s leaves the project", email)
 		w.sim.RemoveUser(email)
 	} else {
@@ -157,6 +166,9 @@ func (m *people) key() string { return string(m.secret().Data["apiKey"]) }
 
 // regroup has the connection draw from another quota, or from that of its key.
 func (m *people) regroup() {
+	if m.w.twists != nil && m.w.twists.second {
+		return // or connections to one project would draw from different ones
+	}
 	group := oneOf(m.w, "", "", "all", "some")
 	m.alone()
 	m.w.note("people set the rate limit's group to %q", group)

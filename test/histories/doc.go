@@ -11,6 +11,9 @@
 //     the console, and the people. It alone advances: it waits until everybody
 //     is waiting, and then lets one thing happen.
 //   - A process is one run of the operator, from its start to its end or crash.
+//   - Twists are what else may come to pass: lies of the console, people who move
+//     and protect, several connections. A history without them is what it was
+//     before there were twists.
 //   - A checker that shares no code with the operator compares objects and
 //     console in the end, and watches every write on the way.
 //

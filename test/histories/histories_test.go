@@ -37,27 +37,29 @@ const (
 
 // A report is what came of a history.
 type report struct {
-	seed  uint64
-	hash  uint64
-	lines []string
-	wrong []string
-	tally tally
-	lived time.Duration
-	took  time.Duration
-	plan  plan
+	seed   uint64
+	hash   uint64
+	lines  []string
+	wrong  []string
+	tally  tally
+	lived  time.Duration
+	took   time.Duration
+	plan   plan
+	twists *twists
 }
 
-// history runs the history of a seed.
-func history(t *testing.T, seed uint64, keep bool) (r report) {
+// history runs the history of a seed, with what twists it has, if any.
+func history(t *testing.T, seed uint64, keep, twisted bool) (r report) {
 	began := time.Now()
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld(seed, keep)
+		w := newWorld(seed, keep, twisted)
 		w.begin()
 		w.lives = w.plan.life(w)
 		w.people.begin()
+		w.people.twist()
 		w.run(w.plan.lasts)
 		w.settle()
-		r = report{seed: seed, hash: w.hash, lines: w.lines, wrong: w.wrong, tally: w.tally, lived: w.now(), plan: w.plan}
+		r = report{seed: seed, hash: w.hash, lines: w.lines, wrong: w.wrong, tally: w.tally, lived: w.now(), plan: w.plan, twists: w.twists}
 		w.shutDown()
 	})
 	r.took = time.Since(began)
@@ -68,7 +70,7 @@ func history(t *testing.T, seed uint64, keep bool) (r report) {
 // compares.
 func (w *world) settle() {
 	w.note("from here on nothing fails")
-	w.calm, w.net.outageUntil, w.kube.outageUntil = true, 0, 0
+	w.calm, w.net.outageUntil, w.net.pause, w.kube.outageUntil = true, 0, 0, 0
 	w.people.resume()
 	w.people.setKey(w.people.newKey())
 	if err := w.sim.SetBehavior(func(b *simBehavior) { b.MoveBetweenPages = 0 }); err != nil {
@@ -95,6 +97,7 @@ func (w *world) shutDown() {
 	for len(w.processes) > 0 {
 		w.crash(w.processes[0])
 	}
+	time.Sleep(2 * lateEffect) // what the console is still doing ends
 	synctest.Wait()
 }
 
@@ -102,8 +105,8 @@ func (w *world) shutDown() {
 // that -seed names.
 func TestHistories(t *testing.T) {
 	if *one != 0 {
-		r := history(t, *one, true)
-		t.Logf("%s\n%s", strings.Join(r.lines, "\n"), r.plan)
+		r := history(t, *one, true, true)
+		t.Logf("%s\n%s\n%s", strings.Join(r.lines, "\n"), r.plan, r.twists)
 		for _, wrong := range r.wrong {
 			t.Error(wrong)
 		}
@@ -112,7 +115,7 @@ func TestHistories(t *testing.T) {
 	var total totals
 	began := time.Now()
 	sideBySide(t, *count, func(t *testing.T, i int) {
-		r := history(t, *first+uint64(i), false)
+		r := history(t, *first+uint64(i), false, true)
 		for _, wrong := range r.wrong {
 			t.Errorf("seed %d: %s", r.seed, wrong)
 		}
@@ -127,8 +130,8 @@ func TestHistories(t *testing.T) {
 // TestReplay runs some histories twice: they are the same, step for step.
 func TestReplay(t *testing.T) {
 	for seed := *first; seed < *first+10; seed++ {
-		a := history(t, seed, false)
-		if b := history(t, seed, false); a.hash != b.hash {
+		a := history(t, seed, false, true)
+		if b := history(t, seed, false, true); a.hash != b.hash {
 			t.Errorf("seed %d is not the same history twice; compare the traces of two runs with -seed %d", seed, seed)
 		}
 	}

@@ -104,7 +104,7 @@ func (w *world) follow(p *process, do, answer func()) {
 // and what the script says, and returns how many calls that took.
 func scripted(t *testing.T, b consolesim.Behavior, at map[int]mishap) (calls int, lines, wrong []string) {
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld(1, true)
+		w := newWorld(1, true, false)
 		w.plan = plan{
 			behavior: b, workers: 2, interval: 5 * time.Minute, lag: 5 * time.Millisecond, brake: 10,
 			windows: []consolesim.Window{{Requests: 50, Per: 10 * time.Second}},

@@ -312,6 +312,21 @@ func (k *kube) put(key objectKey, stored client.Object) {
 	}
 }
 
+// restore puts an object in the place of the one of its name, whatever holds that,
+// as a new one.
+func (k *kube) restore(obj client.Object) {
+	key := keyOf(obj)
+	old := k.objects[key]
+	delete(k.objects, key)
+	k.version++
+	for _, p := range k.w.processes {
+		p.cache.observe(key, old, true)
+	}
+	if err := k.create(obj); err != nil {
+		panic(fmt.Sprintf("restore %v: %v", key, err))
+	}
+}
+
 // edit changes an object as a person does.
 func edit[T client.Object](k *kube, obj T, change func(T)) {
 	now := copyOf(obj)

@@ -22,7 +22,8 @@ const recent = 5 * time.Minute
 // A ledger notes who made what, so that it can be told in the end what must be
 // there, and watches every write to a team on the way.
 type ledger struct {
-	w *world
+	w     *world
+	watch *watch
 	// teams are the console's, as last seen.
 	teams map[string]consolesim.Team
 	// made are the teams that came into being through the API.
@@ -59,7 +60,7 @@ type version struct {
 
 func newLedger(w *world) *ledger {
 	return &ledger{
-		w: w, teams: map[string]consolesim.Team{}, made: map[string]bool{}, hands: map[string]handwork{},
+		w: w, watch: newWatch(w), teams: map[string]consolesim.Team{}, made: map[string]bool{}, hands: map[string]handwork{},
 		claimed: map[string]bool{}, let: map[string]bool{}, letNames: map[string]bool{}, specs: map[client.ObjectKey][]version{}, managed: map[string]bool{},
 	}
 }
@@ -90,7 +91,7 @@ func (l *ledger) stored(old, now client.Object) {
 	switch now := now.(type) {
 	case *v1alpha1.Team:
 		key := client.ObjectKeyFromObject(now)
-		if now.Status.ID != "" {
+		if now.Status.ID != "" && now.ConnectionName() != neighbourConnection {
 			l.claimed[now.Status.ID] = true
 		}
 		if old == nil || old.GetGeneration() != now.Generation {
@@ -103,6 +104,7 @@ func (l *ledger) stored(old, now client.Object) {
 			l.told, l.last = l.w.now(), key.String()
 		}
 	case *v1alpha1.UserRole:
+		l.watch.wanted(now, false)
 		l.managed[strings.ToLower(string(now.Spec.Email))] = true
 		if old != nil && old.GetGeneration() == now.Generation && wasReady(old.(*v1alpha1.UserRole).Status.SyncStatus) {
 			l.told, l.last = l.w.now(), client.ObjectKeyFromObject(now).String()
@@ -118,12 +120,15 @@ func wasReady(s v1alpha1.SyncStatus) bool {
 
 // released is told of every object that ceased to be.
 func (l *ledger) released(obj client.Object) {
+	if u, ok := obj.(*v1alpha1.UserRole); ok {
+		l.watch.wanted(u, true)
+	}
 	t, ok := obj.(*v1alpha1.Team)
 	if !ok {
 		return
 	}
 	l.w.note("%s is gone, id %q", keyOf(t), t.Status.ID)
-	keeps := t.Spec.DeletionPolicy == v1alpha1.TeamOrphan || t.Spec.Mode == v1alpha1.ModeObserve ||
+	keeps := !l.w.admits(t) || t.Spec.DeletionPolicy == v1alpha1.TeamOrphan || t.Spec.Mode == v1alpha1.ModeObserve ||
 		t.Spec.DeletionPolicy == "" && t.Status.Adopted
 	if keeps && t.Status.ID != "" {
 		l.let[t.Status.ID] = true
@@ -146,9 +151,12 @@ func (l *ledger) served(x *exchange) {
 			w.fail("the console's clock is not ours: %v, and it is %v", r.Received, time.Now())
 		}
 	}
+	l.watch.restless(x)
 	if x.request.Method == http.MethodGet {
 		return
 	}
+	l.watch.invites(x, log)
+	l.watch.look()
 	l.wrote, l.last = w.now(), x.text
 	w.tally.writes++
 	now := map[string]consolesim.Team{}
@@ -181,7 +189,7 @@ const (
 // is but one to count.
 func (l *ledger) removedOne() {
 	w := l.w
-	if w.calm || w.plan.leaders {
+	if w.calm || w.plan.leaders || w.twists != nil && w.twists.second {
 		return
 	}
 	l.removed = append(l.removed, w.now())
@@ -195,11 +203,14 @@ func (l *ledger) removedOne() {
 func (l *ledger) changed(before, now consolesim.Team) {
 	w := l.w
 	stays := append(slices.Clone(now.Members), now.Admins...)
-	i := slices.IndexFunc(all[*v1alpha1.Team](w.kube), func(t *v1alpha1.Team) bool { return t.Status.ID == now.ID })
+	teams := w.nearTeams()
+	i := slices.IndexFunc(teams, func(t *v1alpha1.Team) bool {
+		return t.Status.ID == now.ID && w.admits(t) && t.DeletionTimestamp.IsZero()
+	})
 	if i < 0 || w.now()-l.hands[now.ID].at < recent && l.hands[now.ID].at > 0 {
 		return
 	}
-	owner := client.ObjectKeyFromObject(all[*v1alpha1.Team](w.kube)[i])
+	owner := client.ObjectKeyFromObject(teams[i])
 	for _, email := range append(slices.Clone(before.Members), before.Admins...) {
 		if slices.ContainsFunc(stays, same(email)) {
 			continue

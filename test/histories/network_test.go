@@ -42,6 +42,8 @@ type network struct {
 	// outage is the fate of every request until then.
 	outage      netFate
 	outageUntil time.Duration
+	// pause is what the next answer asks for, and kills who hears it; 0: nothing.
+	pause time.Duration
 }
 
 // An exchange is a request on its way, and its answer.
@@ -105,6 +107,12 @@ func connected(ctx context.Context) {
 func (n *network) begin(x *exchange) {
 	w := n.w
 	w.called(x.p, func() {
+		if x.nextDoor() {
+			x.p.inFlight = append(x.p.inFlight, x)
+			w.note("%s sends next door %s", x.p.name, x.text)
+			w.after(10*time.Millisecond, func() { n.arriveNextDoor(x) })
+			return
+		}
 		x.fate = w.plan.netFate(w, x)
 		if w.script != nil {
 			x.fate = w.script.netFate()
@@ -113,6 +121,9 @@ func (n *network) begin(x *exchange) {
 		w.note("%s sends %s (%s)", x.p.name, x.text, x.fate)
 		w.tally.fate(x.fate)
 		delay := w.plan.latency(w)
+		if x.fate == netSlowly {
+			delay = 8 * time.Second
+		}
 		switch x.fate {
 		case netRefused:
 			w.after(delay, func() { x.reply(reply{err: errRefused}) })
@@ -169,6 +180,10 @@ func (n *network) arrive(x *exchange) {
 		n.arriveSlowly(x)
 		return
 	}
+	if x.fate == netPause {
+		defer n.killAfterPause(x, n.pause)
+		n.pause = 0
+	}
 	r := n.serve(context.Background(), x)
 	w.ledger.served(x)
 	switch x.fate {
@@ -178,6 +193,25 @@ func (n *network) arrive(x *exchange) {
 	default:
 		w.after(w.plan.latency(w), func() { x.reply(r) })
 	}
+}
+
+// arriveNextDoor is when the neighbour's console sees a request, and answers.
+func (n *network) arriveNextDoor(x *exchange) {
+	if !x.arrived {
+		x.arrived = true
+		x.reply(n.serve(context.Background(), x))
+	}
+}
+
+// killAfterPause kills the process that the console asked for a pause.
+func (n *network) killAfterPause(x *exchange, pause time.Duration) {
+	w := n.w
+	w.note("the console wants %v of silence", pause)
+	w.after(w.between(time.Second, 20*time.Second), func() {
+		if !x.p.dead && !w.calm {
+			w.crash(x.p)
+		}
+	})
 }
 
 // arriveSlowly has the console take its time, whether or not the client does.

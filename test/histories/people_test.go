@@ -2,6 +2,7 @@ package histories
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -61,11 +62,20 @@ func newPeople(w *world) *people {
 	c.Spec.RateLimit.Share = oneOf[int32](w, 90, 100)
 	c.Spec.Drift = v1alpha1.Drift{Policy: v1alpha1.DriftCorrect, Interval: metav1.Duration{Duration: w.plan.interval}}
 	c.Spec.DeletionBrake.MaxDeletes = &w.plan.brake
+	m.setStage(c)
 	m.mustCreate(c)
+	if w.twists != nil && w.twists.second {
+		m.tenants(c)
+	}
 
-	w.sim.PutUser(consolesim.User{Email: root, Role: consolesim.RoleAdmin})
+	w.sim.PutUser(consolesim.User{Email: root, Role: w.rootRole()})
 	for _, email := range insiders {
 		w.sim.PutUser(consolesim.User{Email: email, Role: oneOf(w, roles...)})
+	}
+	if w.rootRole() != consolesim.RoleAdmin {
+		for _, email := range insiders[:2] {
+			w.sim.PutUser(consolesim.User{Email: email, Role: consolesim.RoleAdmin})
+		}
 	}
 	for range w.rng.IntN(4) {
 		m.makeTeam()
@@ -132,7 +142,9 @@ func (m *people) act() {
 
 // pick draws an object that is not being deleted.
 func pick[T clientObject](w *world) (obj T, ok bool) {
-	live := slices.DeleteFunc(all[T](w.kube), func(obj T) bool { return !obj.GetDeletionTimestamp().IsZero() })
+	live := slices.DeleteFunc(all[T](w.kube), func(obj T) bool {
+		return !obj.GetDeletionTimestamp().IsZero() || obj.GetNamespace() == neighbourNamespace
+	})
 	if len(live) == 0 {
 		return obj, false
 	}
@@ -146,7 +158,7 @@ func (m *people) createTeam() {
 		m.editTeam()
 		return
 	}
-	t.Spec.ConnectionRef.Name = "default"
+	t.Spec.ConnectionRef.Name = m.connectionName()
 	t.Spec.Name = m.freeName()
 	t.Spec.AdoptionPolicy = oneOf(m.w, v1alpha1.AdoptionRefuse, v1alpha1.AdoptionRefuse, v1alpha1.AdoptionAdopt)
 	t.Spec.DeletionPolicy = oneOf(m.w, "", v1alpha1.TeamDelete, v1alpha1.TeamDelete, v1alpha1.TeamOrphan)
@@ -248,7 +260,7 @@ func (m *people) createRole() {
 		m.editRole()
 		return
 	}
-	u.Spec.ConnectionRef.Name = "default"
+	u.Spec.ConnectionRef.Name = m.connectionName()
 	u.Spec.Email = v1alpha1.EmailAddress(oneOf(m.w, append(outsiders[:1:1], insiders...)...))
 	u.Spec.Role = v1alpha1.RoleName(oneOf(m.w, roles...))
 	u.Spec.WhenMissing = oneOf(m.w, v1alpha1.WhenMissingWait, v1alpha1.WhenMissingInvite)
@@ -301,13 +313,20 @@ func (m *people) request() {
 
 func (m *people) annotate(obj clientObject, name, value string) {
 	edit(m.w.kube, obj, func(obj clientObject) {
-		obj.SetAnnotations(map[string]string{name: value})
+		annotations := maps.Clone(obj.GetAnnotations())
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[name] = value
+		obj.SetAnnotations(annotations)
 	})
 }
 
 // approve lets held deletions pass.
 func (m *people) approve() {
-	m.annotate(all[*v1alpha1.ConsoleConnection](m.w.kube)[0], v1alpha1.ApproveDeletesAnnotation, "all")
+	for _, c := range all[*v1alpha1.ConsoleConnection](m.w.kube) {
+		m.annotate(c, v1alpha1.ApproveDeletesAnnotation, "all")
+	}
 }
 
 // restart ends a process as a rolling update does.

@@ -136,6 +136,14 @@ const (
 	netWrong      netFate = "wrong types"
 	netForbidden  netFate = "403"
 	netMoves      netFate = "items move"
+
+	// What follows is only drawn as a twist.
+	netNoRoute netFate = "a gateway's 404"
+	netHollow  netFate = "hollow 200"
+	netUntrue  netFate = "untrue 404"
+	netAddress netFate = "an address refused"
+	netPause   netFate = "429 for minutes"
+	netSlowly  netFate = "after 8 s"
 )
 
 var netFaults = []netFate{
@@ -150,8 +158,14 @@ func (p *plan) netFate(w *world, x *exchange) netFate {
 	if w.calm {
 		return netOK
 	}
+	if w.net.pause > 0 {
+		return netPause
+	}
 	if w.now() < w.net.outageUntil {
 		return w.net.outage
+	}
+	if w.twists != nil && w.chance(w.twists.lies) {
+		return oneOf(w, netNoRoute, netHollow, netUntrue, netUntrue, netAddress)
 	}
 	if !w.chance(p.net) {
 		return netOK
@@ -191,6 +205,34 @@ func (p *plan) mischief(w *world, fate netFate) (f consolesim.Fault, ok bool) {
 			panic(err)
 		}
 		return f, false
+	default:
+		return p.lie(w, fate)
+	}
+	return f, true
+}
+
+// untrue are answers in the console's own form that say that something is not
+// there, which is not so.
+var untrue = []string{"Role not found", "Holdout not found", "Team not found", "User not found", "Not Found. The requested resource could not be found."}
+
+// lie is how the console, or something on the way, answers what is not true.
+func (p *plan) lie(w *world, fate netFate) (f consolesim.Fault, ok bool) {
+	f.Times, f.ContentType = 1, "application/json"
+	switch fate {
+	case netNoRoute:
+		f.Effect = consolesim.EffectNoRoute
+		f.Body = oneOf(w, "", `{"message":"Not Found"}`, `{"message":"Route GET:/console/v1/teams not found","error":"Not Found","statusCode":404}`)
+	case netHollow:
+		f.Effect = consolesim.EffectHollow
+	case netUntrue:
+		f.Effect, f.Status = consolesim.EffectError, http.StatusNotFound
+		f.Body = fmt.Sprintf(`{"status":404,"message":%q}`, oneOf(w, untrue...))
+	case netAddress:
+		f.Effect, f.Status = consolesim.EffectError, http.StatusBadRequest
+		f.Body = fmt.Sprintf(`{"status":400,"message":"Bad Request Exception","errors":[{"property":"members.0","errorMessage":"%s is not a member of the project"}]}`,
+			strings.ToLower(oneOf(w, insiders...)))
+	case netPause:
+		f.Effect, f.RetryAfter = consolesim.EffectTooMany, strconv.Itoa(int(w.net.pause.Seconds()))
 	default:
 		return f, false
 	}

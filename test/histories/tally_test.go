@@ -19,6 +19,16 @@ type tally struct {
 	calls, requests, writes, reconciles, events int
 	crashes, restarts, outages, logged, steps   int
 	fates                                       map[netFate]int
+	twists                                      map[twist]int
+	// most is the most requests about one thing within restlessTime.
+	most int
+}
+
+func (t *tally) twist(act twist) {
+	if t.twists == nil {
+		t.twists = map[twist]int{}
+	}
+	t.twists[act]++
 }
 
 func (t *tally) fate(f netFate) {
@@ -35,6 +45,8 @@ type totals struct {
 	lived     time.Duration
 	tally     tally
 	slowest   []slow
+	// twisted counts the histories that have a twist.
+	twisted map[twist]int
 }
 
 // slow is a history that took long.
@@ -60,11 +72,24 @@ func (t *totals) add(r report) int {
 	t.tally.crashes += r.tally.crashes
 	t.tally.restarts += r.tally.restarts
 	t.tally.outages += r.tally.outages
+	t.tally.most = max(t.tally.most, r.tally.most)
 	for f, n := range r.tally.fates {
 		if t.tally.fates == nil {
 			t.tally.fates = map[netFate]int{}
 		}
 		t.tally.fates[f] += n
+	}
+	for act, n := range r.tally.twists {
+		if t.tally.twists == nil {
+			t.tally.twists = map[twist]int{}
+		}
+		t.tally.twists[act] += n
+	}
+	for _, t2 := range r.twists.kinds() {
+		if t.twisted == nil {
+			t.twisted = map[twist]int{}
+		}
+		t.twisted[t2]++
 	}
 	return t.histories
 }
@@ -86,8 +111,15 @@ func (t *totals) table(took time.Duration) string {
 	row("crashes", t.tally.crashes)
 	row("restarts", t.tally.restarts)
 	row("outages", t.tally.outages)
+	row("most requests alike", t.tally.most)
 	for _, f := range slices.SortedFunc(maps.Keys(t.tally.fates), func(x, y netFate) int { return cmp.Compare(x, y) }) {
 		row("request: "+string(f), t.tally.fates[f])
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(t.twisted), func(x, y twist) int { return cmp.Compare(x, y) }) {
+		row("histories with "+string(k), t.twisted[k])
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(t.tally.twists), func(x, y twist) int { return cmp.Compare(x, y) }) {
+		row("done: "+string(k), t.tally.twists[k])
 	}
 	for _, s := range t.slowest {
 		row("one of the slowest", fmt.Sprintf("seed %d, %v", s.seed, s.took.Round(time.Millisecond)))

@@ -29,10 +29,12 @@ type world struct {
 	// does not answer, and who is halted; nil: never.
 	moods *rand.Rand
 	plan  plan
-	start time.Time
-	kube  *kube
-	sim   *consolesim.Server
-	net   *network
+	// twists are what else comes to pass; nil: nothing.
+	twists *twists
+	start  time.Time
+	kube   *kube
+	sim    *consolesim.Server
+	net    *network
 
 	self      *process   // asks for the world itself
 	processes []*process // that live
@@ -92,7 +94,7 @@ func (h *eventHeap) Pop() any {
 	return last
 }
 
-func newWorld(seed uint64, keep bool) *world {
+func newWorld(seed uint64, keep, twisted bool) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), start: time.Now(), keep: keep,
 		wakeup: make(chan struct{}, 1), lives: -1,
@@ -101,10 +103,14 @@ func newWorld(seed uint64, keep bool) *world {
 	if seed%moody == 0 {
 		w.moods = rand.New(rand.NewPCG(seed, 2))
 	}
+	if twisted {
+		w.twists = drawTwists(w, seed)
+	}
 	w.self = &process{w: w, name: "world"}
 	w.kube = newKube(w)
 	w.ledger = newLedger(w)
-	w.sim = consolesim.New(consolesim.Options{Keys: []string{firstKey}, Behavior: &w.plan.behavior, Windows: w.plan.windows})
+	w.sim = consolesim.New(consolesim.Options{Keys: []string{firstKey}, Behavior: &w.plan.behavior, Windows: w.plan.windows, Observe: w.ledger.watch.observe})
+	w.sim.AddProject("foreign", foreignKey).PutUser(consolesim.User{Email: root, Role: consolesim.RoleAdmin})
 	w.net = &network{w: w}
 	w.people = newPeople(w)
 	return w
