@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/controller/access"
 	"github.com/console-access/console-access-operator/internal/plugin/manifest"
 	"github.com/console-access/console-access-operator/internal/plugin/plan"
 	"github.com/console-access/console-access-operator/internal/plugin/validate"
@@ -57,14 +58,16 @@ func judged(ctx context.Context, judge *validate.Validator, m manifest.Manifest,
 		return nil, err
 	}
 	if old == nil {
-		err = judge.Create(ctx, applied)
+		applied, err = judge.Create(ctx, applied)
 	} else {
-		err = judge.Update(ctx, applied, old)
+		applied, err = judge.Update(ctx, applied, old)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return m.Typed()
+	unstructured.RemoveNestedField(applied.Object, "status")
+	applied.SetNamespace(m.GetNamespace())
+	return manifest.Manifest{Unstructured: applied, Source: m.Source}.Typed()
 }
 
 // inCluster returns the object that a manifest would change, or nil.
@@ -87,4 +90,31 @@ func inCluster(m *unstructured.Unstructured, s *plan.State) (*unstructured.Unstr
 		return nil, fmt.Errorf("decode %s %s of the cluster: %w", m.GetKind(), m.GetName(), err)
 	}
 	return &unstructured.Unstructured{Object: out}, nil
+}
+
+// refused returns the namespaces that the connection does not admit, as far as
+// that is known: somebody may not be permitted to read namespaces.
+func refused(ctx context.Context, r *reached, s *plan.State, objects []client.Object) map[string]bool {
+	out := map[string]bool{}
+	if r.cluster == nil {
+		return out
+	}
+	keys := make([]plan.Key, 0, len(objects)+len(s.Cluster))
+	for _, obj := range objects {
+		keys = append(keys, s.KeyOf(obj))
+	}
+	for key := range s.Cluster {
+		keys = append(keys, key)
+	}
+	seen := map[string]bool{}
+	for _, key := range keys {
+		if seen[key.Namespace] || key.Kind == manifest.KindOf(s.Connection) {
+			continue
+		}
+		seen[key.Namespace] = true
+		if ok, err := access.Admits(ctx, r.cluster, s.Connection, key.Namespace); err == nil && !ok {
+			out[key.Namespace] = true
+		}
+	}
+	return out
 }

@@ -99,6 +99,7 @@ func (a *app) plan(ctx context.Context, f *planFlags) error {
 	if err != nil {
 		return err
 	}
+	s.Refused = refused(ctx, r, &s, objects)
 	if s.Inventory, err = a.read(ctx, r); err != nil {
 		return err
 	}

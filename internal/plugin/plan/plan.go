@@ -86,6 +86,8 @@ type State struct {
 	Cluster map[Key]v1alpha1.AccessObject
 	// Namespace is that of objects that name none.
 	Namespace string
+	// Refused holds the namespaces that the connection does not admit.
+	Refused map[string]bool
 }
 
 // A Key names an object.
@@ -142,6 +144,16 @@ func (p *planner) change(obj v1alpha1.AccessObject) Change {
 	p.claimed[key.Kind+"\x00"+c.Of] = name
 	if p.Connection.Spec.Suspend {
 		c.problem(v1alpha1.ReasonSuspended, "ConsoleConnection %q is suspended, so nothing is done. Resume it with kubectl console-access resume cconn/%[1]s.", p.Connection.Name)
+		return c
+	}
+	if p.Refused[key.Namespace] {
+		c.problem(v1alpha1.ReasonNamespaceNotAllowed,
+			"ConsoleConnection %q does not admit namespace %q. Ask its owner to admit the namespace in spec.allowedNamespaces, or use another connection.",
+			p.Connection.Name, key.Namespace)
+		return c
+	}
+	if owner := p.owner(key, obj); owner != nil {
+		c.problem(v1alpha1.ReasonNameTaken, "%s %s/%s in the cluster owns %q. Change or delete one of the two.", key.Kind, owner.GetNamespace(), owner.GetName(), c.Of)
 		return c
 	}
 	switch obj := obj.(type) {

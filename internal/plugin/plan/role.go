@@ -38,6 +38,8 @@ func (p *planner) role(c *Change, obj *v1alpha1.UserRole) {
 		return
 	}
 	c.differ(Update, spec.Mode, differences)
+	p.keepDrift(c, obj)
+
 	if c.Action != Update {
 		return
 	}

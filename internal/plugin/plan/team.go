@@ -41,6 +41,7 @@ func (p *planner) team(c *Change, obj *v1alpha1.Team) {
 		c.problem(v1alpha1.ReasonRejected, "The console does not tell the members of this team, so they cannot be compared.")
 	}
 	c.differ(action, obj.Spec.Mode, want.Diff(compared))
+	p.keepDrift(c, obj)
 	p.sayWho(c, &want, compared)
 	if c.Action == Update {
 		p.renames(c, obj, have)
@@ -57,7 +58,7 @@ func (p *planner) find(c *Change, obj *v1alpha1.Team) (have *console.Team, ok bo
 		if i >= 0 {
 			return &p.Inventory.Teams[i], true
 		}
-		return nil, true // it vanished, and is created again
+		// It vanished, and is looked for as one that was never there.
 	}
 	named := p.named(name)
 	switch {
@@ -90,8 +91,12 @@ func (p *planner) named(name string) []*console.Team {
 	return out
 }
 
-// renames looks whether the new name is another team's.
+// renames looks whether the new name is another team's. A team that has its name
+// already is changed, whatever others are called.
 func (p *planner) renames(c *Change, obj *v1alpha1.Team, have *console.Team) {
+	if !slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Field == "name" }) {
+		return
+	}
 	for _, other := range p.named(obj.Claim()) {
 		if other.ID != have.ID {
 			c.Action = None

@@ -35,36 +35,37 @@ func New() (*Validator, error) {
 	return &Validator{definitions: definitions}, nil
 }
 
-// Create returns the API server's refusal of an object that is not there yet, or
-// nil. The object must be of one of the operator's kinds and name its namespace.
-func (v *Validator) Create(ctx context.Context, obj *unstructured.Unstructured) error {
+// Create returns an object that is not there yet as the API server would keep it,
+// with its defaults, or the API server's refusal. The object must be of one of the
+// operator's kinds and name its namespace.
+func (v *Validator) Create(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	return v.judge(ctx, obj, nil)
 }
 
 // Update is Create for an object that is there as old: the API server spares what
 // does not change, and refuses some changes.
-func (v *Validator) Update(ctx context.Context, obj, old *unstructured.Unstructured) error {
+func (v *Validator) Update(ctx context.Context, obj, old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	return v.judge(ctx, obj, old)
 }
 
-func (v *Validator) judge(ctx context.Context, obj, old *unstructured.Unstructured) error {
+func (v *Validator) judge(ctx context.Context, obj, old *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	kind := obj.GroupVersionKind()
 	d := v.definitions[kind.Kind]
 	if d == nil {
-		return fmt.Errorf("there is no kind %s", kind)
+		return nil, fmt.Errorf("there is no kind %s", kind)
 	}
 	obj = obj.DeepCopy()
 	if err := d.decode(obj); err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %[1]s: %[3]v", kind.Kind, kind.Version, err))
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %[1]s: %[3]v", kind.Kind, kind.Version, err))
 	}
 	delete(obj.Object, "status")
 	if old != nil && old.Object["status"] != nil {
 		obj.Object["status"] = old.Object["status"]
 	}
 	if errs := d.validate(ctx, obj, old); len(errs) > 0 {
-		return apierrors.NewInvalid(kind.GroupKind(), obj.GetName(), errs)
+		return nil, apierrors.NewInvalid(kind.GroupKind(), obj.GetName(), errs)
 	}
-	return nil
+	return obj, nil
 }
 
 // decode does to an object what the API server's decoder does: it sets defaults,

@@ -57,14 +57,14 @@ func TestCreate(t *testing.T) {
 		{"ConsoleConnection", "spec: {apiKeySecretRef: {name: x}, allowedRoles: [Admin, Member, Admin]}", "must name each role once; duplicate: Admin"},
 		{"Group", "", "there is no kind"},
 	} {
-		err := v.Create(t.Context(), object(t, tt.kind, tt.rest))
+		_, err := v.Create(t.Context(), object(t, tt.kind, tt.rest))
 		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.Contains(got, tt.want) && tt.want != "" {
 			t.Errorf("%s %s: %v, want %q", tt.kind, tt.rest, err, tt.want)
 		}
 	}
 	misnamed := object(t, "Team", "")
 	misnamed.SetName("Growth_Team")
-	if err := v.Create(t.Context(), misnamed); err == nil || !strings.Contains(err.Error(), "metadata.name") {
+	if _, err := v.Create(t.Context(), misnamed); err == nil || !strings.Contains(err.Error(), "metadata.name") {
 		t.Errorf("a name that Kubernetes does not take: %v", err)
 	}
 }
@@ -81,7 +81,7 @@ func TestUpdate(t *testing.T) {
 		{"Team", "spec: {members: [ada], mode: Enforce}", "spec: {members: [ada], mode: Observe}", ""},
 		{"Team", "spec: {members: [ada], mode: Enforce}", "spec: {members: [grace], mode: Enforce}", "spec.members[0]"},
 	} {
-		err := v.Update(t.Context(), object(t, tt.kind, tt.is), object(t, tt.kind, tt.was))
+		_, err := v.Update(t.Context(), object(t, tt.kind, tt.is), object(t, tt.kind, tt.was))
 		if tt.want == "" && err != nil || tt.want != "" && !strings.Contains(fmt.Sprint(err), tt.want) {
 			t.Errorf("%s from %s to %s: %v, want %q", tt.kind, tt.was, tt.is, err, tt.want)
 		}
@@ -112,7 +112,7 @@ func TestDuplicates(t *testing.T) {
 		}
 		team := object(t, "Team", "")
 		team.Object["spec"] = map[string]any{"members": members}
-		if err := v.Create(context.Background(), team); (err != nil) != twice {
+		if _, err := v.Create(context.Background(), team); (err != nil) != twice {
 			t.Errorf("seed %d: %q: %v; are there duplicates: %v", seed, members, err, twice)
 		}
 	}
