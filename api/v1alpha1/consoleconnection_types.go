@@ -264,6 +264,11 @@ type ConsoleConnectionStatus struct {
 	// brake is what the deletion brake has to know after a restart.
 	// +optional
 	Brake *BrakeStatus `json:"brake,omitempty"`
+	// invitations is when people were invited, by address, whose UserRole is gone:
+	// one that is applied again does not repeat it. An entry is dropped after
+	// seven days, or when the person has appeared.
+	// +optional
+	Invitations map[string]metav1.Time `json:"invitations,omitempty"`
 	// lastHandledReconcileAt is the last value of the annotation
 	// console-access.dev/reconcile-requested-at that was acted on.
 	// +optional

@@ -96,7 +96,8 @@ type API interface {
 	GetUser(ctx context.Context, by quota.Request, email string) (User, error)
 	// UpdateUser changes a user and returns the console's answer.
 	UpdateUser(ctx context.Context, by quota.Request, email string, change UserChange) (User, error)
-	// Invite invites people; the console answers with nothing but success.
+	// Invite invites people; the console answers with nothing but success. That
+	// a single person has an invitation already is success.
 	Invite(ctx context.Context, by quota.Request, invitation Invitation) error
 
 	// ListTeams reads every page of the project's teams. The items may lack

@@ -50,6 +50,34 @@ func TestRefusedAddressesAreFound(t *testing.T) {
 	}
 }
 
+// That there is an invitation already is what an invitation is for; that somebody
+// is in the project already is something else.
+func TestInvitedAlready(t *testing.T) {
+	for _, tt := range []struct {
+		status int
+		text   string
+		class  console.Class
+	}{
+		{400, "ada@example.com has already been invited.", ""},
+		{409, "An invitation to ada@example.com already exists", ""},
+		{409, "User already invited", ""},
+		{400, "ada@example.com is already a member of this project.", console.Invalid},
+		{409, "Conflict", console.Invalid},
+		{403, "already invited", console.Forbidden},
+	} {
+		c := serve(t, answer(tt.status, fmt.Sprintf(`{"status":%d,"message":%q}`, tt.status, tt.text)))
+		err := c.Invite(t.Context(), byAnyone, console.Invitation{Role: "Member", Emails: []string{"ada@example.com"}})
+		if console.ClassOf(err) != tt.class || (err == nil) != (tt.class == "") {
+			t.Errorf("%d %s: %v", tt.status, tt.text, err)
+		}
+		// Of several people one may be invited and the others not.
+		err = c.Invite(t.Context(), byAnyone, console.Invitation{Role: "Member", Emails: []string{"ada@example.com", "bob@example.com"}})
+		if err == nil {
+			t.Errorf("%d %s: two people count as invited", tt.status, tt.text)
+		}
+	}
+}
+
 // The simulated console refuses in every form that is known, and each is found.
 func TestRefusalForms(t *testing.T) {
 	for _, form := range []string{consolesim.RefusalsMessage, consolesim.RefusalsErrors, consolesim.RefusalsIndex} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/console-access/console-access-operator/internal/console"
@@ -65,8 +66,16 @@ func (c *Client) Invite(ctx context.Context, by quota.Request, invitation consol
 	}(invitation)
 	k.sent = []addressList{{"emails", invitation.Emails}}
 	_, err := send(ctx, c, by, k, decodeDone)
+	if refused, ok := console.AsError(err); ok && refused.Class == console.Invalid && len(invitation.Emails) == 1 && alreadyInvited.MatchString(refused.Message) {
+		// It stands, which is what was asked for.
+		return nil
+	}
 	return err
 }
+
+// alreadyInvited matches a refusal because an invitation exists. That somebody is
+// in the project already is none.
+var alreadyInvited = regexp.MustCompile(`(?i)\balready\b.*\binvit|\binvit.*\balready\b`)
 
 // userOf decodes a user, who must be the one that was asked for.
 func userOf(email string) func(json.RawMessage) (console.User, error) {

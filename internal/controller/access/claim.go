@@ -156,6 +156,9 @@ func (s *Scope) Admit(ctx context.Context, rules Rules, has func(v1alpha1.Access
 // are admitted again. It comes before the first call that takes it over.
 func (s *Scope) Supersede(ctx context.Context, former []v1alpha1.AccessObject) error {
 	for _, other := range former {
+		if err := s.RememberInvitation(ctx, other); err != nil {
+			return err
+		}
 		before := clone(other)
 		other = clone(other)
 		other.GiveUp()

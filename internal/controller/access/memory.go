@@ -93,6 +93,8 @@ func (m *Memo) slowDown(err error, v *condition.Verdict, interval time.Duration)
 type Memory struct {
 	mu    sync.Mutex
 	memos map[types.NamespacedName]*Memo
+	// invitations are those of objects that are gone.
+	invitations map[invitee]time.Time
 }
 
 // Of returns the memo of an object. Only one reconciliation of an object runs

@@ -80,7 +80,7 @@ func inBubble(t *testing.T, connect func(*v1alpha1.ConsoleConnection), test func
 			return b.project.Close
 		}
 		b.Reconciler = &Reconciler{Desk: access.Desk{
-			Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection).WithStatusSubresource(&v1alpha1.UserRole{}).
+			Client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(connection).WithStatusSubresource(&v1alpha1.UserRole{}, &v1alpha1.ConsoleConnection{}).
 				WithIndex(&v1alpha1.UserRole{}, access.ClaimIndex, access.Indices[access.ClaimIndex]).Build(),
 			Links: &access.Registry{}, Events: b.recorder, Queue: &access.Queue{}, Memory: &access.Memory{}, Kind: "UserRole",
 			Metrics: metrics.New(prometheus.NewRegistry()),

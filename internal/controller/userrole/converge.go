@@ -13,11 +13,11 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// inviteAgainAfter is how long an invitation is given before it is repeated.
-const inviteAgainAfter = 7 * 24 * time.Hour
-
-// updating is what a refused update is remembered as.
-const updating = "update"
+// What refused writes are remembered as.
+const (
+	updating = "update"
+	inviting = "invite"
+)
 
 // observe finds the person. A verdict says why there is nobody to compare with.
 func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, error) {
@@ -44,7 +44,7 @@ func (s *role) observe(ctx context.Context) (console.User, *condition.Verdict, e
 	}
 	s.MarkRequested(&s.obj.Status.LastHandledReconcileAt)
 	if seen.Presence == console.Present {
-		return seen.Value, nil, nil
+		return seen.Value, nil, s.ForgetInvitation(ctx)
 	}
 	s.obj.Status.Role, s.obj.Status.UserID = "", ""
 	project.Await(s.Key(), []string{email}, s.Wake(access.PriorityRelease))
@@ -80,39 +80,62 @@ func (s *role) invites() bool {
 // mayInvite reports whether no invitation was sent, or the last one is too old.
 func (s *role) mayInvite() bool {
 	invited := s.obj.Status.InvitedAt
-	return invited == nil || time.Since(invited.Time) >= inviteAgainAfter
+	return invited == nil || time.Since(invited.Time) >= access.InviteAgainAfter
 }
 
-// invite asks the person into the project, once in seven days.
+// invite asks the person into the project, once in seven days, however many objects
+// come and go for them.
 func (s *role) invite(ctx context.Context) (condition.Verdict, error) {
 	email, status := string(s.obj.Spec.Email), &s.obj.Status
+	if status.InvitedAt == nil {
+		last, err := s.LastInvitation(ctx)
+		if err != nil {
+			return condition.Verdict{}, err
+		}
+		status.InvitedAt = last
+	}
 	if s.mayInvite() {
 		if v := s.guarded(""); v != nil {
 			return *v, nil
 		}
-		before := status.InvitedAt
-		// Recorded before it is sent: a crash may lose an invitation, which a
-		// person can repeat, but never doubles one.
-		ctx := console.BeforeSend(ctx, func() error {
-			now := metav1.Now().Rfc3339Copy()
-			status.InvitedAt = &now
-			return s.Record(ctx)
-		})
-		// Spelled as updates spell it: the console takes no other.
-		invitation := console.Invitation{Role: console.DocumentedRole(string(s.obj.Spec.Role)), Emails: []string{email}}
-		err := s.Link.Project.Invite(ctx, s.Writer(quota.Change), invitation)
-		if class := console.ClassOf(err); err != nil && class != console.Ambiguous {
-			status.InvitedAt = before
+		if v := s.Memo.Refused(inviting); v != nil {
+			return *v, nil
+		}
+		if err := s.sendInvitation(ctx); err != nil {
 			return condition.Verdict{}, err
 		}
-		s.Changed(v1alpha1.ReasonInvited, "Invited %s with the role %q.", email, s.obj.Spec.Role)
 	}
-	again := status.InvitedAt.Add(inviteAgainAfter)
+	again := status.InvitedAt.Add(access.InviteAgainAfter)
 	v := condition.Waiting(v1alpha1.ReasonInvited,
 		"%s was invited and has not joined the console project yet. They find the invitation in the console after logging in; it is repeated after %s.",
 		email, again.UTC().Format(time.RFC3339))
 	v.RetryAfter = time.Until(again) + time.Second
 	return v, nil
+}
+
+// sendInvitation invites the person. A refusal is remembered.
+func (s *role) sendInvitation(ctx context.Context) error {
+	email, status := string(s.obj.Spec.Email), &s.obj.Status
+	before := status.InvitedAt
+	// Recorded before it is sent: a crash may lose an invitation, which a
+	// person can repeat, but never doubles one.
+	ctx = console.BeforeSend(ctx, func() error {
+		now := metav1.Now().Rfc3339Copy()
+		status.InvitedAt = &now
+		return s.Record(ctx)
+	})
+	// Spelled as updates spell it: the console takes no other.
+	role := console.DocumentedRole(string(s.obj.Spec.Role))
+	err := s.Link.Project.Invite(ctx, s.Writer(quota.Change), console.Invitation{Role: role, Emails: []string{email}})
+	if class := console.ClassOf(err); err != nil && class != console.Ambiguous {
+		status.InvitedAt = before
+		if v, ok := condition.FromError(err, s.Interval()); ok && v.State == condition.Stalled {
+			s.Memo.Refuse(inviting, v)
+		}
+		return err
+	}
+	s.Changed(v1alpha1.ReasonInvited, "Invited %s with the role %q.", email, role)
+	return nil
 }
 
 // converge compares the person with the spec, and writes the difference away:

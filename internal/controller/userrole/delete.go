@@ -23,6 +23,9 @@ func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 	}
 	v, err := s.dismiss(ctx)
 	if err == nil && v == nil {
+		err = s.RememberInvitation(ctx, s.obj)
+	}
+	if err == nil && v == nil {
 		return s.Release(ctx)
 	}
 	return s.Finish(ctx, condition.Of(v), err)

@@ -308,7 +308,7 @@ func TestInvitation(t *testing.T) {
 		b.wants(t, "ada", v1alpha1.ReasonInvited)
 		b.Memory = &access.Memory{}
 		b.reconcile(t, "ada")
-		if n := b.sim.Count(consolesim.InviteUsers); n != 1 || again < inviteAgainAfter-time.Hour || b.project.Awaiting() != 1 {
+		if n := b.sim.Count(consolesim.InviteUsers); n != 1 || again < access.InviteAgainAfter-time.Hour || b.project.Awaiting() != 1 {
 			t.Errorf("%d invitations, the next after %v, %d wait", n, again, b.project.Awaiting())
 		}
 		time.Sleep(again)

@@ -54,7 +54,8 @@ func (p *planner) role(c *Change, obj *v1alpha1.UserRole) {
 // invite plans for a person who is not in the project, unless they were invited
 // already.
 func (p *planner) invite(c *Change, obj *v1alpha1.UserRole) {
-	if known, _ := p.inCluster(obj).(*v1alpha1.UserRole); known != nil && known.Status.InvitedAt != nil {
+	_, before := p.Connection.Status.Invitations[obj.Claim()]
+	if known, _ := p.inCluster(obj).(*v1alpha1.UserRole); before || known != nil && known.Status.InvitedAt != nil {
 		c.problem(v1alpha1.ReasonInvited, "%s was invited and has not joined the console project yet.", obj.Spec.Email)
 		return
 	}
