@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,8 @@ const manyMissing = 3
 // records are what the objects of a connection have recorded of its project.
 type records struct {
 	ids, emails []string
+	// names are those of the teams, by id: listings may not tell ids.
+	names map[string]string
 }
 
 // recorded returns what the objects of a connection know.
@@ -34,9 +37,11 @@ func (r *Reconciler) recorded(ctx context.Context, connection string) (known rec
 			return known, fmt.Errorf("list the objects that use ConsoleConnection %q: %w", connection, err)
 		}
 	}
+	known.names = map[string]string{}
 	for i := range teams.Items {
 		if id := teams.Items[i].Status.ID; id != "" {
 			known.ids = append(known.ids, id)
+			known.names[id] = teams.Items[i].ConsoleName()
 		}
 	}
 	for i := range roles.Items {
@@ -64,7 +69,10 @@ func (k records) strange(project *console.Project) string {
 			said = append(said, fmt.Sprintf("%d of the %d %s", missing, len(keys), what))
 		}
 	}
-	note("teams whose ids are recorded", k.ids, func(id string) bool { return project.Team(id).Presence == console.Present })
+	note("teams whose ids are recorded", k.ids, func(id string) bool {
+		return project.Team(id).Presence == console.Present ||
+			slices.ContainsFunc(project.TeamsNamed(k.names[id]), func(t console.Team) bool { return t.ID == "" })
+	})
 	note("people who were seen", k.emails, func(email string) bool { return project.User(email).Presence == console.Present })
 	return strings.Join(said, " and ")
 }

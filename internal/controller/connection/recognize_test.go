@@ -195,3 +195,16 @@ func TestProjectIsRecognizedLater(t *testing.T) {
 		})
 	})
 }
+
+// A console whose listings tell no ids is no other project for that.
+func TestProjectWhoseListingsTellNoIDs(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		if err := b.sim.SetBehavior(func(s *consolesim.Behavior) { s.ListReturnsID = false }); err != nil {
+			t.Fatal(err)
+		}
+		b.record(t, 5, 0, 0, 0)
+		b.reconcile(t)
+		b.stays(t, 2*time.Minute, true)
+		b.wants(t, v1alpha1.ReasonSynced, "")
+	})
+}
