@@ -54,8 +54,12 @@ type life struct {
 }
 
 func (l *life) install(chart *helmchart.Chart, takeOwnership bool, values ...string) error {
+	return l.installAs(release, chart, takeOwnership, values...)
+}
+
+func (l *life) installAs(name string, chart *helmchart.Chart, takeOwnership bool, values ...string) error {
 	install := action.NewInstall(l.helm())
-	install.ReleaseName, install.Namespace, install.PostRenderer = release, namespace, l.sieve
+	install.ReleaseName, install.Namespace, install.PostRenderer = name, namespace, l.sieve
 	install.TakeOwnership = takeOwnership
 	_, err := install.RunWithContext(l.t.Context(), chart, set(l.t, values...))
 	return err
@@ -149,6 +153,11 @@ func TestReleaseInCluster(t *testing.T) {
 	}
 	if kept := l.team(); kept.GetUID() != team.GetUID() {
 		t.Error("the Team did not outlive the release")
+	}
+	hand := "kubectl annotate --overwrite crd consoleconnections.console-access.dev teams.console-access.dev userroles.console-access.dev " +
+		"meta.helm.sh/release-name=other meta.helm.sh/release-namespace=" + namespace
+	if err := l.installAs("other", load(t), false, image...); err == nil || !strings.Contains(err.Error(), hand) {
+		t.Errorf("an installation under another name is answered %v, want %q", err, hand)
 	}
 	if err := l.install(load(t), false, image...); err != nil {
 		t.Fatalf("install again: %v", err)

@@ -25,6 +25,7 @@ var effects = []struct {
 	besides    string
 }{
 	{value: "image.repository=r.example.com/o", object: deployment, at: manager + "image", want: "r.example.com/o:latest"},
+	{value: "image.tag=20261125", object: deployment, at: manager + "image", want: "controller:20261125"},
 	{value: "image.tag=v9", object: deployment, at: manager + "image", want: "controller:v9"},
 	{
 		value: "image.digest=sha256:" + sixtyFour, object: deployment, at: manager + "image",

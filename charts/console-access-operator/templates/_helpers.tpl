@@ -43,7 +43,9 @@ The repository has no default: no registry has an image that everybody may pull.
 {{- if .Values.image.digest -}}
 {{ $repository }}@{{ .Values.image.digest }}
 {{- else -}}
-{{ $repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- $tag := .Values.image.tag -}}
+{{- if kindIs "float64" $tag -}}{{- $tag = printf "%.0f" $tag -}}{{- end -}}
+{{ $repository }}:{{ default .Chart.AppVersion $tag }}
 {{- end }}
 {{- end }}
 
@@ -56,5 +58,25 @@ Combinations that the schema cannot refuse.
 {{- end }}
 {{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) }}
 {{- fail "serviceMonitor.enabled is true and metrics.enabled is false: set it to true, or there is nothing to scrape" }}
+{{- end }}
+{{- if .Values.crds.enabled }}
+{{- include "console-access-operator.crds" . }}
+{{- end }}
+{{- end }}
+
+{{/*
+The CRDs that a former release left belong to it, and Helm then refuses the whole
+release without a word on what to do.
+*/}}
+{{- define "console-access-operator.crds" -}}
+{{- $names := list "consoleconnections.console-access.dev" "teams.console-access.dev" "userroles.console-access.dev" }}
+{{- range $names }}
+{{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" . }}
+{{- $annotations := dig "metadata" "annotations" (dict) ($crd | default dict) }}
+{{- $owner := get $annotations "meta.helm.sh/release-name" }}
+{{- $namespace := get $annotations "meta.helm.sh/release-namespace" }}
+{{- if and $owner (or (ne $owner $.Release.Name) (ne $namespace $.Release.Namespace)) }}
+{{- fail (printf "the CRDs belong to the release %q in namespace %q: if that one is gone, hand them over with: kubectl annotate --overwrite crd %s meta.helm.sh/release-name=%s meta.helm.sh/release-namespace=%s" $owner $namespace (join " " $names) $.Release.Name $.Release.Namespace) }}
+{{- end }}
 {{- end }}
 {{- end }}
