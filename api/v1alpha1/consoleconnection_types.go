@@ -58,7 +58,7 @@ type ConsoleConnectionSpec struct {
 	// Owner, whatever the list says.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b == a))`,message="must name each role once",messageExpression=`'must name each role once; duplicate: ' + self[self.indexOf(self.filter(a, !self.exists_one(b, b == a))[0])]`
+	// +kubebuilder:validation:XValidation:rule=`[self.map(a, [a])].all(names, names.all(a, names.exists_one(b, b == a)))`,message="must name each role once",messageExpression=`'must name each role once; duplicate: ' + self.filter(a, self.indexOf(a) != self.lastIndexOf(a))[0]`
 	// +optional
 	AllowedRoles []RoleName `json:"allowedRoles,omitempty"`
 

@@ -4,6 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// The rules that refuse duplicates compare lists of one name each: the API server
+// charges the comparison of strings by their length, and that of lists by their size.
+
 // TeamSpec is a team as it should be in the console, and how it is kept so. A
 // field that is not set is not managed: its value in the console is kept. An
 // empty list is a value: it empties the list in the console.
@@ -78,7 +81,7 @@ type TeamSpec struct {
 	// defaultTargetApplications of the team's new configs.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
-	// +kubebuilder:validation:XValidation:rule=`self.all(a, self.exists_one(b, b == a))`,message="must name each application once",messageExpression=`'must name each application once; duplicate: ' + self[self.indexOf(self.filter(a, !self.exists_one(b, b == a))[0])]`
+	// +kubebuilder:validation:XValidation:rule=`[self.map(a, [a])].all(names, names.all(a, names.exists_one(b, b == a)))`,message="must name each application once",messageExpression=`'must name each application once; duplicate: ' + self.filter(a, self.indexOf(a) != self.lastIndexOf(a))[0]`
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
 	// +kubebuilder:validation:items:XValidation:rule=`!self.matches(r'[\p{Zl}\p{Zp}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{ffa0}]|[^\P{C}\x{200c}\x{200d}]|^\p{Z}|\p{Z}$|(^|[ -~])[\x{200c}\x{200d}]|[\x{200c}\x{200d}]([ -~]|$)')`,message="must be one line of visible characters, with no space at either end; remove control, invisible and direction characters"
