@@ -122,7 +122,7 @@ func New(cfg Config) (*Client, error) {
 	if !printable(cfg.Version) {
 		return nil, errors.New("console client: the version cannot be part of a header")
 	}
-	transport, err := chooseTransport(cfg)
+	transport, err := chooseTransport(cfg, base)
 	if err != nil {
 		return nil, err
 	}
@@ -191,13 +191,17 @@ func printable(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-func chooseTransport(cfg Config) (http.RoundTripper, error) {
+func chooseTransport(cfg Config, endpoint *url.URL) (http.RoundTripper, error) {
 	switch {
 	case cfg.Transport != nil && len(cfg.CABundle) != 0:
 		return nil, errors.New("console client: a transport of its own excludes a CA bundle")
 	case cfg.Transport != nil:
 		return cfg.Transport, nil
-	case len(cfg.CABundle) != 0:
+	}
+	if err := checkProxy(endpoint); err != nil {
+		return nil, err
+	}
+	if len(cfg.CABundle) != 0 {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(cfg.CABundle) {
 			return nil, errors.New("console client: the CA bundle holds no certificate; it must be PEM")

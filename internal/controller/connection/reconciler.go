@@ -297,7 +297,7 @@ func (r *Reconciler) open(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 	}
 	project, err := r.projects.acquire(c.Name, target, group)
 	if err != nil {
-		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s. Correct the spec or the Secret.", err)
+		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady, "The connection cannot be opened: %s.", err)
 		return &v, nil
 	}
 	if st.link == nil {
