@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -180,9 +182,16 @@ func (p *program) revoke() {
 	}
 }
 
-// approve lets held deletions pass, as a person does who was told.
+// approve lets held deletions pass, as a person does who was told, and says of a project
+// that lacks most of what is recorded that it is the right one.
 func (p *program) approve() {
 	p.c.e.Refresh(p.c.e.Connection)
+	if ready := meta.FindStatusCondition(p.c.e.Connection.Status.Conditions, v1alpha1.ReadyCondition); ready != nil {
+		if _, rest, ok := strings.Cut(ready.Message, v1alpha1.ApproveProjectAnnotation+"="); ok {
+			digest, _, _ := strings.Cut(rest, ",")
+			p.c.e.Annotate(p.c.e.Connection, v1alpha1.ApproveProjectAnnotation, digest)
+		}
+	}
 	if p.c.e.Connection.Status.HeldDeletes == 0 {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
@@ -322,10 +323,20 @@ func (m *people) annotate(obj clientObject, name, value string) {
 	})
 }
 
-// approve lets held deletions pass.
+// approve lets held deletions pass, and says of a project that lacks most of what is
+// recorded, as after many teams were deleted by hand, that it is the right one.
 func (m *people) approve() {
 	for _, c := range all[*v1alpha1.ConsoleConnection](m.w.kube) {
-		m.annotate(c, v1alpha1.ApproveDeletesAnnotation, "all")
+		ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ReadyCondition)
+		edit(m.w.kube, c, func(c *v1alpha1.ConsoleConnection) {
+			said := map[string]string{v1alpha1.ApproveDeletesAnnotation: "all"}
+			if ready != nil {
+				if _, rest, ok := strings.Cut(ready.Message, v1alpha1.ApproveProjectAnnotation+"="); ok {
+					said[v1alpha1.ApproveProjectAnnotation], _, _ = strings.Cut(rest, ",")
+				}
+			}
+			c.SetAnnotations(said)
+		})
 	}
 }
 
