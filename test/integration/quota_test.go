@@ -84,8 +84,8 @@ func TestUpToDateObjectsCostNothing(t *testing.T) {
 	var all []client.Object
 	for i := range people {
 		email := fmt.Sprintf("user-%03d@example.com", i)
-		e.Sim.PutUser(consolesim.User{Email: email, Role: "Analyst"})
-		all = append(all, e.UserRole(email, "analyst"))
+		e.Sim.PutUser(consolesim.User{Email: email, Role: "Member"})
+		all = append(all, e.UserRole(email, "member"))
 	}
 	e.CreateMany(all)
 	e.WaitReady(all...)
