@@ -28,6 +28,7 @@ import (
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/controller"
+	"github.com/console-access/console-access-operator/internal/controller/connection"
 	"github.com/console-access/console-access-operator/internal/metrics"
 	"github.com/console-access/console-access-operator/internal/metricsauth"
 )
@@ -130,7 +131,7 @@ func (o *options) managerOptions() ctrl.Options {
 			DefaultTransform: cache.TransformStripManagedFields(),
 			// The operator may not read Secrets elsewhere, so it must not ask.
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
+				&corev1.Secret{}: connection.CacheSecrets(o.operatorNamespace),
 			},
 		},
 	}
@@ -167,7 +168,7 @@ func newScheme() *runtime.Scheme {
 // readiness says something about it.
 func watchFromTheStart(ctx context.Context, c cache.Cache) error {
 	kinds := []client.Object{
-		&v1alpha1.ConsoleConnection{}, &v1alpha1.Team{}, &v1alpha1.UserRole{}, &corev1.Namespace{}, &corev1.Secret{},
+		&v1alpha1.ConsoleConnection{}, &v1alpha1.Team{}, &v1alpha1.UserRole{}, &corev1.Namespace{}, connection.SecretMetadata(),
 	}
 	for _, kind := range kinds {
 		if _, err := c.GetInformer(ctx, kind); err != nil {

@@ -95,7 +95,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("user roles: %w", err)
 	}
 	recorder := mgr.GetEventRecorder(component)
-	connections := connection.New(mgr.GetClient(), links, recorder, o.OperatorNamespace, o.Dial, o.quotas(mgr))
+	connections := connection.New(mgr.GetClient(), mgr.GetAPIReader(), links, recorder, o.OperatorNamespace, o.Dial, o.quotas(mgr))
 	options.MaxConcurrentReconciles = min(o.MaxConcurrentReconciles, maxConcurrentConnections)
 	if err := connections.Setup(ctx, mgr, options); err != nil {
 		return fmt.Errorf("connections: %w", err)

@@ -179,7 +179,7 @@ func (o *Operator) newManager() (ctrl.Manager, error) {
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}:              {Namespaces: map[string]cache.Config{o.Namespace: {}}},
+				&corev1.Secret{}:              connection.CacheSecrets(o.Namespace),
 				&v1alpha1.ConsoleConnection{}: ours,
 				&v1alpha1.Team{}:              ours,
 				&v1alpha1.UserRole{}:          ours,

@@ -47,8 +47,8 @@ func kindOf(obj any) string {
 		return "UserRole"
 	case *v1alpha1.ConsoleConnection, *v1alpha1.ConsoleConnectionList:
 		return "ConsoleConnection"
-	case *corev1.Secret:
-		return "Secret"
+	case *corev1.Secret, *metav1.PartialObjectMetadata:
+		return "Secret" // of which alone there is a metadata-only cache
 	case *corev1.ConfigMap:
 		return "ConfigMap"
 	case *corev1.Namespace:
@@ -72,6 +72,8 @@ func assign(to, from client.Object) {
 		from.(*v1alpha1.ConsoleConnection).DeepCopyInto(to)
 	case *corev1.Secret:
 		from.(*corev1.Secret).DeepCopyInto(to)
+	case *metav1.PartialObjectMetadata:
+		from.(*corev1.Secret).ObjectMeta.DeepCopyInto(&to.ObjectMeta)
 	case *corev1.ConfigMap:
 		from.(*corev1.ConfigMap).DeepCopyInto(to)
 	case *corev1.Namespace:

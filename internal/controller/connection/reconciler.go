@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ import (
 // +kubebuilder:rbac:groups=console-access.dev,resources=consoleconnections/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch,namespace=system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch,namespace=system
 
 // A Reconciler keeps the links of all ConsoleConnections.
 type Reconciler struct {
@@ -39,6 +38,9 @@ type Reconciler struct {
 	Links  *access.Registry
 	Events events.EventRecorder
 	Queue  *access.Queue
+	// Live reads from the API server, not from a cache: the cache holds no Secret's
+	// data.
+	Live client.Reader
 	// Namespace is the operator's own, the only one Secrets are read from.
 	Namespace string
 
@@ -68,13 +70,15 @@ type state struct {
 	requested string
 	// failure is how reading the listings failed last, as the log has it.
 	failure console.Class
+	// apiKey is the key as it was last read.
+	apiKey storedKey
 }
 
 // New returns a Reconciler that reaches consoles through dial, under the limiters
-// of quotas.
-func New(c client.Client, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, quotas Quotas) *Reconciler {
+// of quotas. live reads Secrets from the API server.
+func New(c client.Client, live client.Reader, links *access.Registry, recorder events.EventRecorder, namespace string, dial Dial, quotas Quotas) *Reconciler {
 	r := &Reconciler{
-		Client: c, Links: links, Events: recorder, Queue: &access.Queue{}, Namespace: namespace,
+		Client: c, Live: live, Links: links, Events: recorder, Queue: &access.Queue{}, Namespace: namespace,
 		projects: projects{dial: dial, quotas: quotas, views: map[string]*view{}, groups: map[string]*group{}},
 		states:   map[string]*state{},
 	}
@@ -259,33 +263,6 @@ func badSelector(c *v1alpha1.ConsoleConnection) *condition.Verdict {
 		return &v
 	}
 	return nil
-}
-
-// key reads the API key. A verdict says what is wrong with the Secret.
-func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (string, *condition.Verdict, error) {
-	ref := c.Spec.APIKeySecretRef
-	field := ref.Key
-	if field == "" {
-		field = "apiKey"
-	}
-	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: ref.Name}, secret)
-	if apierrors.IsNotFound(err) {
-		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady,
-			"There is no Secret %q in namespace %q. Create it there, with the Console API key under %q.", ref.Name, r.Namespace, field)
-		return "", &v, nil
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("read Secret %s/%s: %w", r.Namespace, ref.Name, err)
-	}
-	// Files and copied keys end in a line break more often than not.
-	key := strings.TrimSpace(string(secret.Data[field]))
-	if key == "" {
-		v := condition.Stuck(v1alpha1.ReasonConnectionNotReady,
-			"Secret %q in namespace %q has nothing under %q. Put the Console API key there.", ref.Name, r.Namespace, field)
-		return "", &v, nil
-	}
-	return key, nil, nil
 }
 
 // open makes sure that the link leads where the spec says, with this key.

@@ -65,7 +65,7 @@ func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 		}
 		kube := newClient(t, count, connection, secret)
 		quotas := Quotas{Reader: kube, Writer: kube, Namespace: "operator", Durability: quota.Durability{Identity: "a", Exclusive: true}}
-		b.begin = func() *Reconciler { return New(kube, &access.Registry{}, b.recorder, "operator", dial, quotas) }
+		b.begin = func() *Reconciler { return New(kube, kube, &access.Registry{}, b.recorder, "operator", dial, quotas) }
 		b.Reconciler = b.begin()
 		defer func() { b.Close() }()
 		test(t, b)
@@ -229,7 +229,7 @@ func TestBrakeOutlivesTheLink(t *testing.T) {
 		"restarted": func(t *testing.T, b *bench) {
 			b.Close()
 			old := b.Reconciler
-			b.Reconciler = New(old.Client, &access.Registry{}, old.Events, old.Namespace, old.projects.dial, old.projects.quotas)
+			b.Reconciler = New(old.Client, old.Live, &access.Registry{}, old.Events, old.Namespace, old.projects.dial, old.projects.quotas)
 			t.Cleanup(b.Close)
 			b.reconcile(t)
 		},

@@ -89,7 +89,7 @@ func (b *bench) mortal(t *testing.T, writes int, watch func(key string)) *mortal
 			})})
 	}
 	quotas := Quotas{Reader: kube, Writer: kube, Namespace: "operator", Durability: quota.Durability{Identity: "pod", Exclusive: true}}
-	m.Reconciler = New(kube, &access.Registry{}, b.recorder, "operator", dial, quotas)
+	m.Reconciler = New(kube, kube, &access.Registry{}, b.recorder, "operator", dial, quotas)
 	t.Cleanup(m.Close)
 	return m
 }

@@ -41,7 +41,7 @@ func (r *Reconciler) Setup(_ context.Context, mgr ctrl.Manager, options controll
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("consoleconnection").
 		For(&v1alpha1.ConsoleConnection{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		Watches(&corev1.Secret{}, ofSecret).
+		WatchesMetadata(&corev1.Secret{}, ofSecret).
 		Watches(&v1alpha1.Team{}, ofUser, gone).
 		Watches(&v1alpha1.UserRole{}, ofUser, gone).
 		WatchesRawSource(r.Queue.Source()).
