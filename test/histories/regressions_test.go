@@ -21,6 +21,7 @@ var regressions = []struct {
 	{1945, "the intent of another process was given up at once, as one before it had been settled long ago", false},
 	{4994, "a lookup of what came of an intent was never made, as its time had passed", false},
 	{7148, "a lookup of what came of an intent was never made, as its time had passed", false},
+	{600099, "a Team whose creation was settled while it was deleted did not hand over its team", true},
 	{600080, "a console whose listings tell no ids was taken for another project when the key was rotated", false},
 	{2426, "the checker compared lists of metrics by their length", false},
 }

@@ -57,22 +57,11 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		return v, err
 	}
 	if s.obj.Status.ID == "" {
-		_, v, err := s.resolveIntent(ctx)
-		if v != nil || err != nil {
+		if v, err := s.settleBeforeDeletion(ctx); v != nil || err != nil || s.obj.Status.ID == "" {
 			return v, err
 		}
-		if s.obj.Status.ID == "" && s.obj.Status.CreateIntent != nil {
-			// The name it was created by: the spec may have another one by now,
-			// so that no listing wakes this object.
-			v := condition.Stuck(v1alpha1.ReasonRejected,
-				"The console does not tell the id of the team %q, so it cannot be deleted. Delete it in the console by hand, then annotate this object with %s=true.",
-				s.obj.Status.CreateIntent.Name, v1alpha1.ForceOrphanAnnotation)
-			v.RetryAfter = s.Interval()
-			return &v, nil
-		}
-		if s.obj.Status.ID == "" {
-			return nil, nil
-		}
+		// The object has come to stand for a team, which another one may take over.
+		return s.remove(ctx)
 	}
 	if s.plan.deleted == s.obj.Status.ID {
 		return nil, nil // and the finalizer could not be taken away
@@ -90,6 +79,22 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		s.Memo.Began = time.Now()
 	}
 	return s.send(ctx)
+}
+
+// settleBeforeDeletion finds out which team, if any, the object has created. It
+// returns the verdict on why that is not known yet.
+func (s *team) settleBeforeDeletion(ctx context.Context) (*condition.Verdict, error) {
+	_, v, err := s.resolveIntent(ctx)
+	if v != nil || err != nil || s.obj.Status.ID != "" || s.obj.Status.CreateIntent == nil {
+		return v, err
+	}
+	// The name it was created by: the spec may have another one by now, so that no
+	// listing wakes this object.
+	unknown := condition.Stuck(v1alpha1.ReasonRejected,
+		"The console does not tell the id of the team %q, so it cannot be deleted. Delete it in the console by hand, then annotate this object with %s=true.",
+		s.obj.Status.CreateIntent.Name, v1alpha1.ForceOrphanAnnotation)
+	unknown.RetryAfter = s.Interval()
+	return &unknown, nil
 }
 
 // send deletes the team, and returns the verdict on a refusal.

@@ -309,3 +309,26 @@ func TestForceOrphanDoesNotHandOver(t *testing.T) {
 		b.owns(t, "next", "Growth")
 	})
 }
+
+// A Team is deleted before it is known whether its team was created. When the team
+// is found, another Team that may adopt it takes it over, and nothing is deleted.
+func TestHandOverOfAnUnsettledCreation(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.apply(t, through("default", "team", adopts))
+		b.list(t)
+		b.loses(consolesim.EffectCutAfter)
+		b.once(t, "team")
+		if b.get(t, "team").Status.CreateIntent == nil {
+			t.Fatal("the Team has no create intent")
+		}
+		b.apply(t, through("default", "successor", adopts))
+		b.reconcile(t, "successor")
+		b.remove(t, "team")
+		b.rounds(t, 3, "team", "successor")
+		b.gone(t, "team")
+		b.owns(t, "successor", "Growth")
+		if n := b.sim.Count(consolesim.DeleteTeam) + b.sim.Count(consolesim.CreateTeam); n != 1 {
+			t.Errorf("%d teams were created or deleted, want 1 creation", n)
+		}
+	})
+}
