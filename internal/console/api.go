@@ -124,6 +124,22 @@ func BeforeSend(ctx context.Context, hook func() error) context.Context {
 	return context.WithValue(ctx, beforeSendKey{}, hook)
 }
 
+type onAnswerKey struct{}
+
+// OnAnswer returns a context with which hook is called with the outcome of each
+// request, before the quota lets others go on: what the answer means for them is
+// known then.
+func OnAnswer(ctx context.Context, hook func(error)) context.Context {
+	return context.WithValue(ctx, onAnswerKey{}, hook)
+}
+
+// RunOnAnswer runs the context's hook. It is for implementations of [API].
+func RunOnAnswer(ctx context.Context, err error) {
+	if hook, ok := ctx.Value(onAnswerKey{}).(func(error)); ok {
+		hook(err)
+	}
+}
+
 // RunBeforeSend runs the context's hook. It is for implementations of [API].
 func RunBeforeSend(ctx context.Context) error {
 	if hook, ok := ctx.Value(beforeSendKey{}).(func() error); ok {

@@ -29,7 +29,7 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 		return err
 	}
 	probes, stopped := false, false
-	err := do(BeforeSend(ctx, func() error {
+	err := do(OnAnswer(BeforeSend(ctx, func() error {
 		if p.closed.Load() {
 			stopped = true
 			return quota.ErrClosed
@@ -42,15 +42,23 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 			}
 		}
 		return RunBeforeSend(ctx)
-	}))
-
-	p.mu.Lock()
-	if probes {
-		p.probing = false
+	}), p.answered))
+	if !stopped {
+		p.answered(err)
 	}
+	if probes {
+		p.mu.Lock()
+		p.probing = false
+		p.mu.Unlock()
+	}
+	return err
+}
+
+// answered notes whether the console has accepted the key.
+func (p *Project) answered(err error) {
+	p.mu.Lock()
 	was := p.refused != nil
 	switch {
-	case stopped:
 	case ClassOf(err) == Unauthorized:
 		p.refused, _ = AsError(err)
 		p.refusedAt = time.Now()
@@ -62,7 +70,6 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 	if changed {
 		p.publish(Change{Access: true})
 	}
-	return err
 }
 
 // pausing returns why no call is to be made: the refusal of the key, or the end

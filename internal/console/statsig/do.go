@@ -104,12 +104,11 @@ func (c *Client) do(ctx context.Context, by quota.Request, k call) (exchange, er
 		permit.Cancel()
 		return exchange{}, fmt.Errorf("%s: not sent: %w", k.op, err)
 	}
-	x := c.settle(permit, req, &k)
-	return x, c.classify(&k, &x)
+	return c.settle(permit, req, &k)
 }
 
 // settle uses the permit, which is settled whatever happens.
-func (c *Client) settle(permit *quota.Permit, req *http.Request, k *call) (x exchange) {
+func (c *Client) settle(permit *quota.Permit, req *http.Request, k *call) (x exchange, err error) {
 	// Should something panic on the way, the worst is assumed.
 	x = exchange{cut: true, maybeSent: true}
 	defer func() {
@@ -127,7 +126,9 @@ func (c *Client) settle(permit *quota.Permit, req *http.Request, k *call) (x exc
 	if c.observer != nil {
 		c.observer(k.endpoint, req.Method, x.status, time.Since(x.started))
 	}
-	return x
+	err = c.classify(k, &x)
+	console.RunOnAnswer(req.Context(), err)
+	return x, err
 }
 
 func (c *Client) request(ctx context.Context, k *call) (*http.Request, error) {
