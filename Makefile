@@ -10,8 +10,10 @@ OPERATOR_NAMESPACE ?= console-access-system
 ARGS ?=
 # For test: e.g. make test TESTS=./internal/quota/... TESTARGS='-run Window -v'
 # Not among them are the campaigns that measure time or kill processes:
-# `make test-fairness`, `make test-crash` and `make chaos`.
-TESTS ?= ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/docs ./test/generated ./test/histories ./test/integration ./test/layout ./test/leak ./test/plugin ./test/runbooks ./test/upgrade
+# `make test-fairness`, `make test-crash` and `make chaos`. The integration suite
+# comes first, because it waits more than it computes: the others are compiled and
+# run meanwhile.
+TESTS ?= ./test/integration ./api/... ./cmd/... ./internal/... ./test/bench/... ./test/chaos/audit ./test/chaos/apifault ./test/docs ./test/generated ./test/histories ./test/layout ./test/leak ./test/plugin ./test/runbooks ./test/upgrade
 TESTARGS ?=
 TEST_TIMEOUT ?= 30m
 # For fuzz: how long each target is run.
