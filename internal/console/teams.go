@@ -122,7 +122,7 @@ func (p *Project) FetchTeam(ctx context.Context, by Caller, id string) (Observat
 	var seen Observation[Team]
 	p.learn(id, func() {
 		e := p.entry(id)
-		e.explain()
+		_ = e.explain() // it is shown after all
 		if !e.masks(began, func(former Team) bool { return sameTeam(former, team) }) || e.unconfirmed {
 			team.ID = id
 			if team.MembersKnown {

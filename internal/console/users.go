@@ -64,7 +64,7 @@ func (p *Project) FetchUser(ctx context.Context, by Caller, email string) (Obser
 		return p.decideUser(by, email)
 	}
 	defer p.mu.Unlock()
-	e.explain()
+	_ = e.explain() // they are shown after all
 	// The single read may be as stale as a listing: it does not undo our write,
 	// nor settle the doubt about one.
 	if !e.masks(began, func(former User) bool { return sameUser(former, user) }) || e.unconfirmed {
@@ -87,7 +87,7 @@ func (p *Project) decideUser(by Caller, email string) (Observation[User], error)
 			*e = person{sighting: sighting{presence: Absent, at: past.last().StartedAt}}
 		case foundThere:
 			// The listing told all that the read would have.
-			e.explain()
+			_ = e.explain()
 		}
 		seen = e.observation()
 		return found, since

@@ -58,8 +58,7 @@ func (h *handle) Load(context.Context) (r Record, err error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
 	h.seen = h.version
-	switch {
-	case h.data == nil:
+	if h.data == nil {
 		return r, ErrNoRecord
 	}
 	return r, json.Unmarshal(h.data, &r)

@@ -51,7 +51,6 @@ type grant struct {
 
 // returned is what an object had before it was restored without it.
 type returned struct {
-	uid          string
 	id           string
 	name         string
 	previousRole string

@@ -14,7 +14,6 @@ import (
 
 var (
 	errNoData       = errors.New(`the answer has no "data"`)
-	errNoObject     = errors.New("the answer is no JSON object")
 	errNoText       = errors.New(`the answer has no "message"`)
 	errErrorInside  = errors.New("the answer's body reports an error although its HTTP status is a success")
 	errNoPages      = errors.New(`the answer has no "pagination"`)

@@ -22,7 +22,8 @@ func checkProxy(endpoint *url.URL) error {
 	if value == "" || isProxy(value) {
 		return nil
 	}
-	return fmt.Errorf("console client: the environment variable %s of this program names no proxy; write it there as http://host:port, or take it away, and start the program again", name)
+	return fmt.Errorf("console client: the environment variable %s of this program names no proxy; "+
+		"write it there as http://host:port, or take it away, and start the program again", name)
 }
 
 // isProxy reports whether net/http takes a value for a proxy: a URL, or a host with

@@ -55,7 +55,8 @@ var TeamRules = Rules{
 		case Orphans(other):
 			return "When the other is deleted, its team stays in the console, and this one leaves it alone; to have it taken over, set spec.adoptionPolicy to Adopt here first."
 		default:
-			return "When the other is deleted, its team is deleted in the console, and this one creates another; to have the same team taken over, set spec.adoptionPolicy to Adopt here first."
+			return "When the other is deleted, its team is deleted in the console, and this one creates another; " +
+				"to have the same team taken over, set spec.adoptionPolicy to Adopt here first."
 		}
 	},
 }

@@ -190,7 +190,8 @@ func fromWait(wait *quota.WaitError) Verdict {
 			"The console asked to slow down; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
 	case quota.ReasonGuess:
 		return Waiting(v1alpha1.ReasonRateLimited,
-			"The console has refused calls, so others seem to use up its limit; one call at a time tries whether it takes more, %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
+			"The console has refused calls, so others seem to use up its limit; "+
+				"one call at a time tries whether it takes more, %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)
 	case quota.ReasonRecord:
 		return Waiting(v1alpha1.ReasonRateLimited,
 			"The record of requests is being saved; %s, and this one's turn is expected at %s.", ahead(wait.Ahead), at)

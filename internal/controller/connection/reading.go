@@ -29,23 +29,11 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 	r.request(c, st)
 	users, teams := project.UsersRead(), project.TeamsRead()
 	unread := users.StartedAt.IsZero() || teams.StartedAt.IsZero()
-	pause := r.pause(c, st.link)
-	due := users.StartedAt.Add(pause)
-	if teams.StartedAt.Before(users.StartedAt) {
-		due = teams.StartedAt.Add(pause)
+	oldest := users.StartedAt
+	if teams.StartedAt.Before(oldest) {
+		oldest = teams.StartedAt
 	}
-	again := time.Until(due)
-	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && project.Awaiting() == 0 && st.link.Recognition.Done() {
-		again = access.Interval(c)
-	} else if again <= 0 {
-		again = pause
-		// What began not long before, or is under way, will do: one listing may
-		// be in while the other is still being read, and another connection to
-		// the project may have asked for it.
-		if recent := due.Add(-pause / 2); !unread && st.since.Before(recent) {
-			st.since = recent
-		}
-	}
+	again := r.schedule(c, st, oldest, unread)
 	err := errors.Join(project.ReadUsers(by, st.since), project.ReadTeams(by, st.since))
 	if refused := project.Refused(); refused != nil {
 		err = refused
@@ -76,6 +64,26 @@ func (r *Reconciler) read(ctx context.Context, c *v1alpha1.ConsoleConnection, st
 	return v, again, nil
 }
 
+// schedule returns when to look again. When the listings are due, it asks for new
+// ones.
+func (r *Reconciler) schedule(c *v1alpha1.ConsoleConnection, st *state, oldest time.Time, unread bool) time.Duration {
+	if c.Spec.Drift.Policy == v1alpha1.DriftIgnore && st.link.Project.Awaiting() == 0 && st.link.Recognition.Done() {
+		return access.Interval(c)
+	}
+	pause := r.pause(c, st.link)
+	due := oldest.Add(pause)
+	if again := time.Until(due); again > 0 {
+		return again
+	}
+	// What began not long before, or is under way, will do: one listing may be in
+	// while the other is still being read, and another connection to the project
+	// may have asked for it.
+	if recent := due.Add(-pause / 2); !unread && st.since.Before(recent) {
+		st.since = recent
+	}
+	return pause
+}
+
 // answering is the verdict while users and teams are known: what the quota says of
 // the console's answers.
 func answering(stats quota.Stats) condition.Verdict {
@@ -84,7 +92,8 @@ func answering(stats quota.Stats) condition.Verdict {
 	case !stats.ClosedUntil.IsZero() && stats.Breaker == quota.BreakerClosed:
 		return condition.Synced("The console's users and teams are known. It has asked to slow down (429), so no call is made before status.quota.closedUntil.")
 	case guesses:
-		return condition.Synced("The console answers; its users and teams are known. It has refused calls (429), so somebody else seems to use its limit: calls beyond the guess in status.quota.windows are tried one at a time.")
+		return condition.Synced("The console answers; its users and teams are known. It has refused calls (429), " +
+			"so somebody else seems to use its limit: calls beyond the guess in status.quota.windows are tried one at a time.")
 	}
 	return condition.Synced("The console answers; its users and teams are known.")
 }

@@ -46,41 +46,74 @@ func (s *team) converge(ctx context.Context, seen console.Observation[console.Te
 			continue
 		}
 		differences := want.Diff(&seen.Value)
-		switch {
-		case len(differences) == 0 && unread != nil:
-			return *unread, nil
-		case len(differences) == 0:
-			return s.matched(want, seen, wrote), nil
-		}
-		if v := s.Correct(s.obj.Spec.Mode, differences); v != nil {
+		if v := s.settled(want, seen, differences, wrote, unread); v != nil {
 			return *v, nil
 		}
-		doing := updating
-		if v, err := s.mayWrite(ctx, differences); v != nil || err != nil {
-			part, ok := revocation(want, &seen.Value, differences)
-			if err != nil || !ok || s.obj.Status.ID == "" || s.Memo.Refused(revoking) != nil {
-				return condition.Of(v), err
-			}
-			// What must not be written, or is refused, holds up no removal.
-			want, differences, doing = part, part.Diff(&seen.Value), revoking
+		write, v, err := s.writable(ctx, want, seen, differences)
+		if v != nil || err != nil {
+			return condition.Of(v), err
 		}
-		if !refreshed && s.mayRefresh(want, seen) {
+		if !refreshed && s.mayRefresh(write.want, seen) {
 			refreshed = true
 			if seen, unread, err = s.refetch(ctx, seen.Value.ID, quota.Change); err != nil {
 				return condition.Verdict{}, err
 			}
 			continue
 		}
-		if unread != nil && !(seen.Value.MembersKnown && s.obj.Spec.Members != nil && s.obj.Spec.Admins != nil) {
+		if unread != nil && !s.listsAll(seen) {
 			// It would put people back, or out, who came or went since.
 			return *unread, nil
 		}
-		answer, v, err := s.update(ctx, doing, want, seen.Value, differences)
+		answer, v, err := s.update(ctx, write.doing, write.want, seen.Value, write.differences)
 		if v != nil || err != nil {
 			return condition.Of(v), err
 		}
 		seen, wrote, unread = answer, s.Memo.Attempts > 0, nil
 	}
+}
+
+// settled returns the verdict on a team that needs no write, or is not to be
+// written. unread is the refusal to show it, if there is one.
+func (s *team) settled(
+	want console.DesiredTeam, seen console.Observation[console.Team], differences []console.Difference, wrote bool, unread *condition.Verdict,
+) *condition.Verdict {
+	if len(differences) > 0 {
+		return s.Correct(s.obj.Spec.Mode, differences)
+	}
+	if unread != nil {
+		return unread
+	}
+	v := s.matched(want, seen, wrote)
+	return &v
+}
+
+// A write is an update: the definition that is sent, and what it changes.
+type write struct {
+	want        console.DesiredTeam
+	differences []console.Difference
+	doing       string
+}
+
+// writable returns the update that may be sent, or the verdict when none may.
+func (s *team) writable(
+	ctx context.Context, want console.DesiredTeam, seen console.Observation[console.Team], differences []console.Difference,
+) (write, *condition.Verdict, error) {
+	v, err := s.mayWrite(ctx, differences)
+	if v == nil || err != nil {
+		return write{want, differences, updating}, nil, err
+	}
+	part, ok := revocation(want, &seen.Value, differences)
+	if !ok || s.obj.Status.ID == "" || s.Memo.Refused(revoking) != nil {
+		return write{}, v, nil
+	}
+	// What must not be written, or is refused, holds up no removal.
+	return write{part, part.Diff(&seen.Value), revoking}, nil, nil
+}
+
+// listsAll reports whether an update holds everybody whom the team has by the spec,
+// so that it rests on no reading.
+func (s *team) listsAll(seen console.Observation[console.Team]) bool {
+	return seen.Value.MembersKnown && s.obj.Spec.Members != nil && s.obj.Spec.Admins != nil
 }
 
 // refetch reads the team by its id. A verdict says that the console refuses to show a

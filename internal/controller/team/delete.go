@@ -30,27 +30,10 @@ func (s *team) delete(ctx context.Context) (ctrl.Result, error) {
 
 // remove returns nothing when there is nothing left to do in the console.
 func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
-	if access.ForcedOrphan(s.obj) {
-		return nil, nil
-	}
-	if done, v, err := s.HandOver(ctx, access.TeamRules); done || v != nil || err != nil {
+	if left, v, err := s.leave(ctx); left || v != nil || err != nil {
 		return v, err
 	}
-	if access.Orphans(s.obj) {
-		return nil, nil
-	}
-	if v := access.UnclearOrphan(s.obj, "let this object go and leave the team in the console", "delete the team"); v != nil {
-		return v, nil
-	}
-	if v, err := s.Resolve(ctx); v != nil || err != nil {
-		if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
-			v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
-		}
-		if v != nil && access.IsHeld(s.obj) {
-			// Only a person's approval ends this, not a restart or an outage.
-			v.State, v.Reason = condition.Stalled, v1alpha1.ReasonDeletionHeld
-			v.Message = "This deletion is held until a person approves it. " + v.Message
-		}
+	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
 	}
 	if letGo, v, err := s.LetGo(ctx); letGo || v != nil || err != nil {
@@ -79,6 +62,36 @@ func (s *team) remove(ctx context.Context) (*condition.Verdict, error) {
 		s.Memo.Began = time.Now()
 	}
 	return s.send(ctx)
+}
+
+// leave reports whether the team stays in the console, so that nothing is left to
+// do there.
+func (s *team) leave(ctx context.Context) (bool, *condition.Verdict, error) {
+	if access.ForcedOrphan(s.obj) {
+		return true, nil, nil
+	}
+	if done, v, err := s.HandOver(ctx, access.TeamRules); done || v != nil || err != nil {
+		return done, v, err
+	}
+	if access.Orphans(s.obj) {
+		return true, nil, nil
+	}
+	return false, access.UnclearOrphan(s.obj, "let this object go and leave the team in the console", "delete the team"), nil
+}
+
+// resolveForDeletion resolves the connection; the verdict on one that is not ready
+// says how to delete the object without it.
+func (s *team) resolveForDeletion(ctx context.Context) (*condition.Verdict, error) {
+	v, err := s.Resolve(ctx)
+	if v != nil && v.Reason == v1alpha1.ReasonConnectionNotReady {
+		v.Message += " To let this object go and leave the team in the console, annotate it with " + v1alpha1.ForceOrphanAnnotation + "=true."
+	}
+	if v != nil && access.IsHeld(s.obj) {
+		// Only a person's approval ends this, not a restart or an outage.
+		v.State, v.Reason = condition.Stalled, v1alpha1.ReasonDeletionHeld
+		v.Message = "This deletion is held until a person approves it. " + v.Message
+	}
+	return v, err
 }
 
 // settleBeforeDeletion finds out which team, if any, the object has created. It

@@ -33,18 +33,9 @@ func (s *role) delete(ctx context.Context) (ctrl.Result, error) {
 
 // dismiss returns nothing when there is nothing left to do in the console.
 func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
-	if access.ForcedOrphan(s.obj) {
-		return nil, nil
-	}
-	if done, v, err := s.HandOver(ctx, rules); done || v != nil || err != nil {
+	role, left, v, err := s.leave(ctx)
+	if left || v != nil || err != nil {
 		return v, err
-	}
-	role, ok := s.finalRole()
-	if !ok {
-		return nil, nil
-	}
-	if v := access.UnclearOrphan(s.obj, "let this object go and leave the role as it is", "set the role that deletionPolicy says"); v != nil {
-		return v, nil
 	}
 	if v, err := s.resolveForDeletion(ctx); v != nil || err != nil {
 		return v, err
@@ -75,11 +66,31 @@ func (s *role) dismiss(ctx context.Context) (*condition.Verdict, error) {
 			"%s keeps the role %q: a deletion through ConsoleConnection %q may not grant %q.", email, console.Shown(seen.Value.Role), s.Connection.Name, console.Shown(role))
 		return nil, nil
 	}
-	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Value.Role), Revokes: true}}
+	return s.setFinalRole(ctx, seen.Value, role)
+}
+
+// leave reports whether the role is left as it is; else it returns the one to set.
+func (s *role) leave(ctx context.Context) (role string, left bool, v *condition.Verdict, err error) {
+	if access.ForcedOrphan(s.obj) {
+		return "", true, nil, nil
+	}
+	if done, v, err := s.HandOver(ctx, rules); done || v != nil || err != nil {
+		return "", done, v, err
+	}
+	role, ok := s.finalRole()
+	if !ok {
+		return "", true, nil, nil
+	}
+	return role, false, access.UnclearOrphan(s.obj, "let this object go and leave the role as it is", "set the role that deletionPolicy says"), nil
+}
+
+// setFinalRole sets the role that the deletion leaves the person with.
+func (s *role) setFinalRole(ctx context.Context, seen console.User, role string) (*condition.Verdict, error) {
+	change := []console.Difference{{Field: "role", Want: role, Have: console.Shown(seen.Role), Revokes: true}}
 	if v := s.Memo.Refused(updating); v != nil {
 		return v, nil
 	}
-	answer, err := s.write(ctx, seen.Value, role, change)
+	answer, err := s.write(ctx, seen, role, change)
 	if console.ClassOf(err) == console.NotFound && s.Memo.Refused(updating) != nil {
 		// It goes on when it is known that the person is there, or gone.
 		return s.dismiss(ctx)

@@ -21,7 +21,8 @@ func RoleProblem(connection *v1alpha1.ConsoleConnection, role string) string {
 	case len(allowed) == 0, slices.Contains(allowed, v1alpha1.RoleName(documented)):
 		return ""
 	default:
-		return fmt.Sprintf("ConsoleConnection %q does not let UserRoles grant the role %q. Use one of spec.allowedRoles, or ask the connection's owner to add it there, spelled exactly so.",
+		return fmt.Sprintf("ConsoleConnection %q does not let UserRoles grant the role %q. "+
+			"Use one of spec.allowedRoles, or ask the connection's owner to add it there, spelled exactly so.",
 			connection.Name, documented)
 	}
 }
@@ -35,7 +36,8 @@ func UserProblem(connection *v1alpha1.ConsoleConnection, email, role string) str
 	})
 	switch {
 	case protected:
-		return fmt.Sprintf("ConsoleConnection %q protects %s, so nothing of theirs is changed. Change them in the console by hand, or ask the connection's owner to remove them from spec.protectedUsers.",
+		return fmt.Sprintf("ConsoleConnection %q protects %s, so nothing of theirs is changed. "+
+			"Change them in the console by hand, or ask the connection's owner to remove them from spec.protectedUsers.",
 			connection.Name, email)
 	case console.IsOwner(role):
 		return fmt.Sprintf("%s is the project's Owner, of whom nothing is changed through this operator. Transfer the ownership in the console first, or delete this object.", email)
