@@ -275,6 +275,12 @@ func (a *watch) handOver(gone *consolesim.Team) {
 		return
 	}
 	old := teams[i]
+	// A Team that has a team of its own is going to give it that name: docs/team.md.
+	if slices.ContainsFunc(teams, func(t *v1alpha1.Team) bool {
+		return t.DeletionTimestamp.IsZero() && t.ConsoleName() == old.ConsoleName() && t.Status.ID != "" && t.Status.ID != gone.ID
+	}) {
+		return
+	}
 	for _, o := range teams {
 		versions := w.ledger.specs[client.ObjectKeyFromObject(o)]
 		mayHave := o.DeletionTimestamp.IsZero() && o.ConsoleName() == old.ConsoleName() && o.ConsoleName() == gone.Name &&

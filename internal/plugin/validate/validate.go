@@ -5,6 +5,8 @@ package validate
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
@@ -63,6 +65,12 @@ func (v *Validator) judge(ctx context.Context, obj, old *unstructured.Unstructur
 		obj.Object["status"] = old.Object["status"]
 	}
 	if errs := d.validate(ctx, obj, old); len(errs) > 0 {
+		// The rules find errors in any order; people read them in the same one each time.
+		// What names no field comes last.
+		last := strings.NewReplacer("<nil>", "~")
+		slices.SortStableFunc(errs, func(a, b *field.Error) int {
+			return strings.Compare(last.Replace(a.Field), last.Replace(b.Field))
+		})
 		return nil, apierrors.NewInvalid(kind.GroupKind(), obj.GetName(), errs)
 	}
 	return obj, nil
