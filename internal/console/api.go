@@ -147,3 +147,20 @@ func RunBeforeSend(ctx context.Context) error {
 	}
 	return nil
 }
+
+type whileCallingKey struct{}
+
+// WhileCalling returns a context with which a call runs begin when its request is
+// about to be sent, and what begin returned when the call is over.
+func WhileCalling(ctx context.Context, begin func() (end func())) context.Context {
+	return context.WithValue(ctx, whileCallingKey{}, begin)
+}
+
+// beginCall runs what [WhileCalling] says, and returns what is to be run in the
+// end.
+func beginCall(ctx context.Context) (end func()) {
+	if begin, ok := ctx.Value(whileCallingKey{}).(func() func()); ok {
+		return begin()
+	}
+	return func() {}
+}

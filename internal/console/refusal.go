@@ -29,6 +29,7 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 		return err
 	}
 	probes, stopped := false, false
+	end := func() {}
 	err := do(OnAnswer(BeforeSend(ctx, func() error {
 		if p.closed.Load() {
 			stopped = true
@@ -41,8 +42,14 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 				return err
 			}
 		}
-		return RunBeforeSend(ctx)
+		if err := RunBeforeSend(ctx); err != nil {
+			return err
+		}
+		end()
+		end = beginCall(ctx)
+		return nil
 	}), p.answered))
+	end()
 	if !stopped {
 		p.answered(err)
 	}

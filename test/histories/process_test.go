@@ -104,7 +104,8 @@ func (p *process) dial(t connection.Target) (console.API, error) {
 }
 
 // calls has the readings of listings, which begin in goroutines of their own,
-// wait for the world.
+// wait for the world: when they begin, and when their turn in the quota has come,
+// which may be at one moment for both.
 type calls struct {
 	console.API
 	p *process
@@ -112,12 +113,19 @@ type calls struct {
 
 func (c *calls) ListUsers(ctx context.Context, by quota.Request) (console.Listing[console.User], error) {
 	c.p.ask("list users", func() {})
-	return c.API.ListUsers(ctx, by)
+	return c.API.ListUsers(c.oneByOne(ctx, "send list users"), by)
 }
 
 func (c *calls) ListTeams(ctx context.Context, by quota.Request) (console.Listing[console.Team], error) {
 	c.p.ask("list teams", func() {})
-	return c.API.ListTeams(ctx, by)
+	return c.API.ListTeams(c.oneByOne(ctx, "send list teams"), by)
+}
+
+func (c *calls) oneByOne(ctx context.Context, key string) context.Context {
+	return console.BeforeSend(ctx, func() error {
+		c.p.ask(key, func() {})
+		return console.RunBeforeSend(ctx)
+	})
 }
 
 // ask has the world do something, and waits until that is done. It is false

@@ -17,6 +17,11 @@ const (
 	// latestTurn is the lowest priority that waiting for a turn leads to: above
 	// that of a check that nobody asked for.
 	latestTurn = PriorityDrift + 1
+	// maxActive is how many objects of a kind are worked on at a time as a rule,
+	// without those that wait for an answer of the console. More would be in each
+	// other's way, and the most urgent ones behind the rest. With fewer workers there
+	// is nothing to share, and each takes what comes first.
+	maxActive = 32
 )
 
 // fairQueue is a queue in which namespaces take turns: the more objects of one
@@ -24,9 +29,10 @@ const (
 // objects of one namespace do not hold up the first look at one of another. Their
 // calls take turns in the quota; this is about what comes before these.
 //
-// No namespace gets more than half of the workers that it leaves free: where each
-// write to Kubernetes takes long, as behind an admission webhook that hangs, the
-// objects beyond that are parked until one of their namespace is done.
+// Only so many objects are worked on at a time, beside those that wait for an
+// answer of the console. No namespace gets more than half of what it leaves free:
+// where each write to Kubernetes takes long, as behind an admission webhook that
+// hangs, the objects beyond that are parked until one of their namespace is done.
 type fairQueue struct {
 	priorityqueue.PriorityQueue[reconcile.Request]
 	workers int
@@ -163,8 +169,7 @@ func (q *fairQueue) admit(item reconcile.Request, priority int) bool {
 		}
 	}
 	if q.share(item.Namespace) > 0 {
-		q.busy[item.Namespace]++
-		q.working++
+		q.resume(item)
 		return true
 	}
 	q.park(parked{item, priority})
@@ -190,22 +195,55 @@ func (q *fairQueue) park(p parked) {
 
 // share is how many more workers a namespace may have. It needs q.mu.
 func (q *fairQueue) share(namespace string) int {
-	return max(1, (q.workers-q.working)/2) - q.busy[namespace]
+	if q.workers < maxActive {
+		return q.workers
+	}
+	return max(1, (maxActive-q.working)/2) - q.busy[namespace]
 }
 
-// Done notes that an item is no longer worked on, and puts those back that may be
-// worked on because of that.
-func (q *fairQueue) Done(item reconcile.Request) {
-	q.mu.Lock()
+// resume notes that an item is worked on. It needs q.mu.
+func (q *fairQueue) resume(item reconcile.Request) {
+	q.busy[item.Namespace]++
+	q.working++
+}
+
+// leave notes that an item is not worked on, and returns those that may be worked
+// on because of that. It needs q.mu.
+func (q *fairQueue) leave(item reconcile.Request) []parked {
 	q.working--
 	if q.busy[item.Namespace]--; q.busy[item.Namespace] == 0 {
 		delete(q.busy, item.Namespace)
 	}
-	back := q.unpark()
+	return q.unpark()
+}
+
+// putBack has items handed out again.
+func (q *fairQueue) putBack(items []parked) {
+	for _, p := range items {
+		q.PriorityQueue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority}, p.item)
+	}
+}
+
+// Done notes that an item is no longer worked on.
+func (q *fairQueue) Done(item reconcile.Request) {
+	q.mu.Lock()
+	back := q.leave(item)
 	q.mu.Unlock()
 	q.PriorityQueue.Done(item)
-	for _, p := range back {
-		q.PriorityQueue.AddWithOpts(priorityqueue.AddOpts{Priority: &p.priority}, p.item)
+	q.putBack(back)
+}
+
+// calling notes that whoever works on an item waits for an answer of the console,
+// until end is called.
+func (q *fairQueue) calling(item reconcile.Request) (end func()) {
+	q.mu.Lock()
+	back := q.leave(item)
+	q.mu.Unlock()
+	q.putBack(back)
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.resume(item)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestTurns(t *testing.T) {
 // TestNamespaceThatHangs: workers whose work on a namespace's objects takes for
 // ever are not all there are, and what waits for that is not forgotten.
 func TestNamespaceThatHangs(t *testing.T) {
-	const workers, objects = 30, 1000
+	const workers, objects = maxActive, 1000
 	synctest.Test(t, func(t *testing.T) {
 		q := newFairQueue(nil, workers)(t.Name(), workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(*fairQueue)
 		hangs := make(chan struct{})
@@ -100,7 +100,7 @@ func TestNamespaceThatHangs(t *testing.T) {
 		for i := range objects {
 			q.Add(of("hangs", i))
 		}
-		if n := count(begun, "hangs"); n != workers/3 {
+		if n := count(begun, "hangs"); n != workers/3+1 {
 			t.Errorf("%d of %d workers are at the namespace that hangs, want a third", n, workers)
 		}
 		for i := range objects {
@@ -132,6 +132,47 @@ func TestNamespaceThatHangs(t *testing.T) {
 		}
 		if len(q.parked)+len(q.isParked)+len(q.busy)+q.working != 0 {
 			t.Errorf("left behind: %d parked, %d busy", len(q.isParked), q.working)
+		}
+		q.ShutDown()
+		running.Wait()
+	})
+}
+
+// TestWhoWaitsForAnAnswerDoesNotWork: objects whose calls are under way leave the
+// others of their namespace as much to do as if there were none.
+func TestWhoWaitsForAnAnswerDoesNotWork(t *testing.T) {
+	const workers = 200
+	synctest.Test(t, func(t *testing.T) {
+		q := newFairQueue(nil, workers)(t.Name(), workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(*fairQueue)
+		calling, answered := 0, make(chan struct{})
+		var mu sync.Mutex
+		var running sync.WaitGroup
+		for range workers {
+			running.Go(func() {
+				for item, shutdown := q.Get(); !shutdown; item, shutdown = q.Get() {
+					end := q.calling(item)
+					mu.Lock()
+					calling++
+					mu.Unlock()
+					<-answered
+					end()
+					q.Done(item)
+				}
+			})
+		}
+		for i := range 2 * workers {
+			q.Add(of("a", i))
+		}
+		synctest.Wait()
+		mu.Lock()
+		if calling != workers {
+			t.Errorf("%d calls are under way, want one of each of %d workers", calling, workers)
+		}
+		mu.Unlock()
+		close(answered)
+		synctest.Wait()
+		if calling != 2*workers || q.working != 0 || len(q.busy)+len(q.parked) != 0 {
+			t.Errorf("%d of %d objects were worked on, and there is left %d, %v", calling, 2*workers, q.working, q.busy)
 		}
 		q.ShutDown()
 		running.Wait()

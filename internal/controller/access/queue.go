@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/console-access/console-access-operator/internal/console"
 )
 
 // Priorities of reconciliations that no watch asked for. Those that watches
@@ -54,4 +56,18 @@ func (q *Queue) Add(name types.NamespacedName, priority int) {
 	default:
 		inner.Add(request)
 	}
+}
+
+// Calling returns a Reconciler whose calls to the console leave the controller's
+// other workers more to do: who waits for an answer does not work.
+func (q *Queue) Calling(r reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		q.mu.Lock()
+		fair, ok := q.inner.(*fairQueue)
+		q.mu.Unlock()
+		if ok {
+			ctx = console.WhileCalling(ctx, func() func() { return fair.calling(request) })
+		}
+		return r.Reconcile(ctx, request)
+	})
 }

@@ -57,7 +57,7 @@ func (d *Desk) Setup(ctx context.Context, mgr ctrl.Manager, kind client.Object, 
 		Watches(&corev1.Namespace{}, ofNamespace, builder.WithPredicates(labelsChanged())).
 		WatchesRawSource(d.Queue.Source()).
 		WithOptions(options).
-		Complete(r)
+		Complete(d.Queue.Calling(r))
 	if err != nil {
 		return fmt.Errorf("set up the controller of %s: %w", d.Kind, err)
 	}
