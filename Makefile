@@ -180,9 +180,14 @@ chaos: controlplane ## Make everything fail while objects change, for CHAOS_FOR 
 # How many, e.g. make test-histories HISTORIES=2000
 HISTORIES ?= 10000
 
+# -v shows progress when it is made; of its tens of thousands of lines on what
+# began and passed, those of whole tests are kept.
+test-histories: SHELL = bash
+test-histories: .SHELLFLAGS = -o pipefail -c
 .PHONY: test-histories
 test-histories: ## Run HISTORIES (10,000) random histories on virtual time, and what can be explored exhaustively. SEED=n replays one.
-	$(GO) test -trimpath -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories $(HISTORIES) -depth 2 -record-depth 5)
+	$(GO) test -trimpath -vet=off -count=1 -v -timeout 30m ./test/histories $(if $(SEED),-run TestHistories -seed $(SEED),-histories $(HISTORIES) -depth 2 -record-depth 5) | \
+		awk '!/^=== |^ +--- PASS/ { print; fflush() }'
 
 .PHONY: test-fairness
 test-fairness: controlplane ## One object beside 5,000 that wait.
