@@ -88,7 +88,8 @@ type Listing[T any] struct {
 // API is a console project's calls. Every HTTP attempt pays the quota in the
 // name of by. When by.Notify is set, a call whose turn has not come sends
 // nothing and returns a [*quota.WaitError] at once; otherwise it blocks until
-// its turn. Every other failure is an [*Error].
+// its turn. Every other failure is an [*Error]. Each request runs the hooks of its
+// context: [RunBeforeSend] before it is sent, [RunOnAnswer] with its outcome.
 type API interface {
 	// ListUsers reads every page of the project's users.
 	ListUsers(ctx context.Context, by quota.Request) (Listing[User], error)

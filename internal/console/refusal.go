@@ -28,17 +28,15 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 	if err := p.pausing(); err != nil {
 		return err
 	}
-	probes, stopped := false, false
+	probes := false
 	end := func() {}
 	err := do(OnAnswer(BeforeSend(ctx, func() error {
 		if p.closed.Load() {
-			stopped = true
 			return quota.ErrClosed
 		}
 		if !probes {
 			var err error
 			if probes, err = p.probe(); err != nil {
-				stopped = true
 				return err
 			}
 		}
@@ -50,9 +48,6 @@ func (p *Project) call(ctx context.Context, do func(context.Context) error) erro
 		return nil
 	}), p.answered))
 	end()
-	if !stopped {
-		p.answered(err)
-	}
 	if probes {
 		p.mu.Lock()
 		p.probing = false
