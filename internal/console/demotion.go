@@ -8,13 +8,10 @@ import (
 	"time"
 )
 
-// formerWrites is for how long after a process began reads may not yet show what
-// the process before it wrote: its last request ends within half a minute.
-const formerWrites = 30*time.Second + settle
-
-// openDemotion is the same for a demotion of another view or of our own whose
-// outcome is unknown: it may take effect after the client gave up.
-const openDemotion = 30*time.Second + settle
+// lateWrite is for how long reads may not yet show a write whose end is not known: the
+// last one of the process before this one, or a demotion that may take effect after
+// the client gave up. A request ends within half a minute.
+const lateWrite = 30*time.Second + settle
 
 // Demotions is what the views of a process know of each other's demotions of
 // Admins: two keys may lead to one project. The zero value is ready to use.
@@ -100,7 +97,7 @@ func (d *Demotions) formerShown() time.Time {
 	if d.former.IsZero() {
 		return time.Time{}
 	}
-	return d.former.Add(formerWrites)
+	return d.former.Add(lateWrite)
 }
 
 // end takes back begin.
@@ -122,7 +119,7 @@ func (d *Demotions) sent(view int, key string, open bool) {
 	}
 	after := settle
 	if open {
-		after = openDemotion
+		after = lateWrite
 	}
 	if d.last == nil {
 		d.last = map[string]pastDemotion{}
