@@ -99,29 +99,33 @@ func (s *team) sync(ctx context.Context) (condition.Verdict, error) {
 	return s.converge(ctx, *seen)
 }
 
-// has reports whether a Team stands for the team that has its name in the
+// Has reports whether a Team stands for the team that has its name in the
 // console, or was about to make it. A Team that was renamed since it was synced
-// has what the console shows.
-func (s *team) has(obj v1alpha1.AccessObject) (bool, error) {
-	other := obj.(*v1alpha1.Team)
-	status := &other.Status
+// has what the console shows: isNamed reports whether the team with an id has a name
+// there.
+func Has(obj v1alpha1.AccessObject, isNamed func(id, name string) (bool, error)) (bool, error) {
+	t := obj.(*v1alpha1.Team)
+	status := &t.Status
 	switch {
-	case status.CreateIntent != nil && status.CreateIntent.Name == other.ConsoleName():
+	case status.CreateIntent != nil && status.CreateIntent.Name == t.ConsoleName():
 		return true, nil
 	case status.ID == "":
 		return false, nil
-	case status.SyncedGeneration == other.Generation:
+	case status.SyncedGeneration == t.Generation:
 		return true, nil
 	}
-	if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), time.Time{}); err != nil {
-		return false, err
-	}
-	for _, named := range s.Link.Project.TeamsNamed(other.ConsoleName()) {
-		if named.ID == status.ID {
-			return true, nil
+	return isNamed(status.ID, t.ConsoleName())
+}
+
+// has is [Has] by the project's view.
+func (s *team) has(obj v1alpha1.AccessObject) (bool, error) {
+	return Has(obj, func(id, name string) (bool, error) {
+		if err := s.Link.Project.ReadTeams(s.Caller(s.readLane()), time.Time{}); err != nil {
+			return false, err
 		}
-	}
-	return false, nil
+		teams := s.Link.Project.TeamsNamed(name)
+		return slices.ContainsFunc(teams, func(t console.Team) bool { return t.ID == id }), nil
+	})
 }
 
 // synced reports whether the console was known to hold this generation.

@@ -97,7 +97,7 @@ func (s *role) readLane() quota.Lane {
 
 // admit applies the rules that need nothing of the console.
 func (s *role) admit(ctx context.Context) (*condition.Verdict, error) {
-	if v, err := s.Admit(ctx, rules, has); v != nil || err != nil {
+	if v, err := s.Admit(ctx, rules, Has); v != nil || err != nil {
 		return v, err
 	}
 	if problem := RoleProblem(s.Connection, string(s.obj.Spec.Role)); problem != "" {
@@ -123,9 +123,9 @@ var rules = access.Rules{
 	},
 }
 
-// has reports whether a UserRole has come to manage its person, who may only have
+// Has reports whether a UserRole has come to manage its person, who may only have
 // been invited yet.
-func has(obj v1alpha1.AccessObject) (bool, error) {
+func Has(obj v1alpha1.AccessObject) (bool, error) {
 	status := &obj.(*v1alpha1.UserRole).Status
 	return status.SyncedGeneration > 0 || status.InvitedAt != nil, nil
 }

@@ -2,12 +2,16 @@ package plan
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
+	"github.com/console-access/console-access-operator/internal/console"
 	"github.com/console-access/console-access-operator/internal/controller/access"
+	"github.com/console-access/console-access-operator/internal/controller/team"
+	"github.com/console-access/console-access-operator/internal/controller/userrole"
 )
 
 // owner returns the object of the cluster that has the right to what a manifest
@@ -35,24 +39,12 @@ func (p *planner) owner(key Key, obj v1alpha1.AccessObject) v1alpha1.AccessObjec
 
 // has reports whether an object has in the console what it claims.
 func (p *planner) has(obj v1alpha1.AccessObject) (bool, error) {
-	switch obj := obj.(type) {
-	case *v1alpha1.Team:
-		intent := obj.Status.CreateIntent
-		return intent != nil && intent.Name == obj.ConsoleName() ||
-			obj.Status.ID != "" && (obj.Status.SyncedGeneration == obj.Generation || p.isNamed(obj.Status.ID, obj.Claim())), nil
-	case *v1alpha1.UserRole:
-		return obj.Status.SyncedGeneration > 0 || obj.Status.InvitedAt != nil, nil
+	if _, ok := obj.(*v1alpha1.Team); ok {
+		return team.Has(obj, func(id, name string) (bool, error) {
+			return slices.ContainsFunc(p.named(name), func(t *console.Team) bool { return t.ID == id }), nil
+		})
 	}
-	return false, nil
-}
-
-func (p *planner) isNamed(id, name string) bool {
-	for _, t := range p.named(name) {
-		if t.ID == id {
-			return true
-		}
-	}
-	return false
+	return userrole.Has(obj)
 }
 
 // keepDrift takes the action from a change that applying does not ask for: the

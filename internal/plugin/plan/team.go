@@ -2,7 +2,6 @@ package plan
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/console-access/console-access-operator/api/v1alpha1"
 	"github.com/console-access/console-access-operator/internal/console"
@@ -84,7 +83,7 @@ func (p *planner) find(c *Change, obj *v1alpha1.Team) (have *console.Team, ok bo
 func (p *planner) named(name string) []*console.Team {
 	var out []*console.Team
 	for i := range p.Inventory.Teams {
-		if t := &p.Inventory.Teams[i]; strings.TrimSpace(t.Name) == name {
+		if t := &p.Inventory.Teams[i]; console.NameKey(t.Name) == console.NameKey(name) {
 			out = append(out, t)
 		}
 	}
