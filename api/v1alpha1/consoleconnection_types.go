@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -64,7 +66,7 @@ type ConsoleConnectionSpec struct {
 
 	// protectedUsers are addresses that are never changed through this operator:
 	// neither their role and name, nor whether they are a member or an admin of a
-	// team that stays. A team is deleted whoever is in it.
+	// team that stays. A deleted team is deleted with them in it.
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	// +optional
@@ -105,6 +107,10 @@ type SecretKeyReference struct {
 	// +optional
 	Key string `json:"key,omitempty"`
 }
+
+// Field returns the key in the Secret's data, with the default that the API server
+// fills in.
+func (r SecretKeyReference) Field() string { return cmp.Or(r.Key, "apiKey") }
 
 // NamespacesFrom says where admitted namespaces come from.
 // +kubebuilder:validation:Enum=All;Selector

@@ -25,12 +25,9 @@ func (p Peers) Key() string { return slices.Min(slices.Collect(maps.Keys(p))) }
 // with a mark in common lead to the same one. No other code decides that.
 func projectMarks(c *v1alpha1.ConsoleConnection, link *Link) []string {
 	ref := c.Spec.APIKeySecretRef
-	if ref.Key == "" {
-		ref.Key = "apiKey"
-	}
 	// The Secret is a mark of its own: while its key is rotated, the connections
 	// that use it follow one after the other.
-	marks := []string{strings.Join([]string{"secret", strings.TrimRight(c.Spec.Endpoint, "/"), ref.Name, ref.Key}, "\x00")}
+	marks := []string{strings.Join([]string{"secret", strings.TrimRight(c.Spec.Endpoint, "/"), ref.Name, ref.Field()}, "\x00")}
 	if group := c.Spec.RateLimit.Group; group != "" {
 		marks = append(marks, "group\x00"+group)
 	}

@@ -62,10 +62,7 @@ func (k storedKey) holds(secret *metav1.PartialObjectMetadata, field string) boo
 func (r *Reconciler) key(ctx context.Context, c *v1alpha1.ConsoleConnection) (string, *condition.Verdict, error) {
 	ref, st := c.Spec.APIKeySecretRef, r.state(c.Name)
 	name := types.NamespacedName{Namespace: r.Namespace, Name: ref.Name}
-	field := ref.Key
-	if field == "" {
-		field = "apiKey"
-	}
+	field := ref.Field()
 	known := SecretMetadata()
 	err := r.Client.Get(ctx, name, known)
 	if err == nil && !st.apiKey.holds(known, field) {

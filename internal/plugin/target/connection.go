@@ -16,11 +16,8 @@ import (
 	"github.com/console-access/console-access-operator/internal/quota"
 )
 
-// Defaults of a ConsoleConnection that the API server has not filled in.
-const (
-	defaultKeyField = "apiKey"
-	defaultShare    = 90
-)
+// defaultShare is that of a ConsoleConnection when the API server has not filled it in.
+const defaultShare = 90
 
 // FromConnection is the target of a ConsoleConnection, without its key. The
 // limit is what the connection's operator leaves of each window to others, so
@@ -47,7 +44,7 @@ func FromConnection(spec *v1alpha1.ConsoleConnectionSpec) Target {
 // operator's namespace.
 func SecretKey(ctx context.Context, c client.Reader, connection *v1alpha1.ConsoleConnection, operatorNamespace string) (string, error) {
 	ref := connection.Spec.APIKeySecretRef
-	field := cmp.Or(ref.Key, defaultKeyField)
+	field := ref.Field()
 	secret := &corev1.Secret{}
 	err := c.Get(ctx, types.NamespacedName{Namespace: operatorNamespace, Name: ref.Name}, secret)
 	switch {
